@@ -1,0 +1,5 @@
+package ui
+
+import "testing"
+
+func checkPage(t *testing.T, html string) {}
