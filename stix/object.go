@@ -99,6 +99,7 @@ type check struct {
 	lim   Limits
 	notes []Note
 	err   error
+	v20   bool // the object is of STIX 2.0
 }
 
 // refuse ends the reading, whatever the mode.

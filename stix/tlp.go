@@ -78,17 +78,20 @@ func OfficialMarkings() []OfficialTLP {
 	return out
 }
 
-// SameAsOfficial reports whether o, whose id is an official TLP id, has the
-// official meaning: the same type, creation time, level and extension. Name and
+// SameAsOfficial reports whether o, whose id is an official TLP or PAP id, has
+// the official meaning: the same type, creation time, level and extension. Name and
 // spec_version may be absent, since STIX 2.0 had neither, and common libraries
 // write TLP 1 so; any property beyond the official ones makes it another
 // content.
 func SameAsOfficial(o *Object) bool {
-	want, ok := official[o.ID]
-	if !ok {
+	raw, pap := official[o.ID].Raw, false
+	if raw == nil {
+		raw, pap = officialPAP[o.ID].Raw, true
+	}
+	if raw == nil {
 		return false
 	}
-	d, err := scan(want.Raw, DefaultLimits)
+	d, err := scan(raw, DefaultLimits)
 	if err != nil {
 		return false
 	}
@@ -104,6 +107,10 @@ func SameAsOfficial(o *Object) bool {
 		switch {
 		case name == "spec_version":
 			if v := string(e.text(i)); v != "2.1" && v != "2.0" {
+				return false
+			}
+		case name == "created" && pap: // published with several days
+			if _, reason := parseTimestamp(e.text(i)); reason != "" {
 				return false
 			}
 		case name == "created":
