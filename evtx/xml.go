@@ -360,8 +360,7 @@ func (x *xmlWriter) appendName(dst, utf16 []byte) []byte {
 		case i > 0 && (r >= '0' && r <= '9' || r == '-' || r == '.'):
 		case i > 0 && i < len(raw)-1 && r == ':' && !colon && strings.IndexByte(":-.0123456789", raw[i+1]) < 0:
 			colon = true
-		case r >= 0xc0 && r < 0x300 && r != 0xd7 && r != 0xf7, r >= 0x370 && r < 0x2000 && r != 0x37e, r >= 0x3001 && r < 0xd800:
-			// letters by XML 1.0 production 4
+		case r >= 0xc0 && r <= 0x131 && r != 0xd7 && r != 0xf7: // letters in every edition of XML 1.0
 		default:
 			r = '_'
 		}
