@@ -18,7 +18,11 @@ type Message struct {
 	Received  time.Time
 	Count     int
 	events    []byte
+	buffer    []byte
 }
+
+// Buffer is what the message was unpacked into, to be used again once the message is done with.
+func (m Message) Buffer() []byte { return m.buffer }
 
 // Events gives each event's place in the message and its bytes, borrowed.
 func (m Message) Events() iter.Seq2[int, []byte] {

@@ -6,8 +6,10 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -185,17 +187,19 @@ func (s *Stream) Publish(ctx context.Context, source, batch string, received tim
 		if err != nil {
 			return false, err
 		}
-		rest = rest[took:]
 		msg := &nats.Msg{Subject: subject(p), Data: packed}
 		var opts []jetstream.PublishOpt
 		if batch != "" {
-			opts = append(opts, jetstream.WithMsgID(source+"\x1f"+batch+"\x1f"+strconv.Itoa(n)))
+			// The bytes are part of the id: a batch id used again for other events must lose none of them.
+			sum := sha256.Sum256(bytes.Join(rest[:took], []byte{'\n'}))
+			opts = append(opts, jetstream.WithMsgID(source+"\x1f"+batch+"\x1f"+strconv.Itoa(n)+"\x1f"+hex.EncodeToString(sum[:12])))
 		}
 		ack, err := s.js.PublishMsgAsync(msg, opts...)
 		if err != nil {
 			return false, fmt.Errorf("publishing events: %w", err)
 		}
 		acks = append(acks, ack)
+		rest = rest[took:]
 	}
 	repeated = len(acks) > 0
 	for _, a := range acks {
@@ -219,7 +223,6 @@ func (s *Stream) Publish(ctx context.Context, source, batch string, received tim
 type Reader struct {
 	it   jetstream.MessagesContext
 	part int
-	buf  []byte
 }
 
 // Read starts an ordered reader after a position; 0 is the beginning.
@@ -237,9 +240,10 @@ func (s *Stream) Read(ctx context.Context, partition int, after uint64) (*Reader
 	return &Reader{it: it, part: partition}, nil
 }
 
-// Next waits for a message. Its events are borrowed until the next call. A message that can't be unpacked is an error of
-// type *Damage, after which Next may be called again.
-func (r *Reader) Next(ctx context.Context) (Message, error) {
+// Next waits for a message and unpacks it into buf, which grows as needed and belongs to the message from then on:
+// Message.Buffer gives it back. A message that can't be unpacked is an error of type *Damage, which names its sequence;
+// Next may be called again.
+func (r *Reader) Next(ctx context.Context, buf []byte) (Message, error) {
 	m, err := r.it.Next(jetstream.NextContext(ctx))
 	if err != nil {
 		return Message{}, err
@@ -248,8 +252,8 @@ func (r *Reader) Next(ctx context.Context) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("partition %d: %w", r.part, err)
 	}
-	var msg Message
-	msg, r.buf, err = unpack(m.Data(), r.buf)
+	msg, buf, err := unpack(m.Data(), buf)
+	msg.buffer = buf
 	msg.Partition, msg.Seq = r.part, meta.Sequence.Stream
 	if err != nil {
 		return msg, &Damage{r.part, msg.Seq, err}

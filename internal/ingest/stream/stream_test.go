@@ -62,7 +62,7 @@ func TestEventsComeBackInOrderAcrossRestart(t *testing.T) {
 	defer r.Stop()
 	n := 0
 	for seq := uint64(1); seq <= last; seq++ {
-		m, err := r.Next(ctx)
+		m, err := r.Next(ctx, nil)
 		if err != nil || m.Seq != seq || m.Source != "source--a" || !m.Received.Equal(t0) {
 			t.Fatalf("message %d: %+v %v", seq, m, err)
 		}
