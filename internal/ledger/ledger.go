@@ -99,6 +99,10 @@ type Config struct {
 	// which every export shows as a break.
 	Continues *verify.Break
 
+	// MustExist refuses, with ErrOlder, to begin a new log in an empty directory. Set it whenever anything else, the database above all, knows of entries:
+	// a new log under an old name contradicts what was signed before.
+	MustExist bool
+
 	// BatchMaxAge is how long an append waits for others to share its disk syncs. Zero, the default, waits for none: those that arrive while one group
 	// is being written form the next.
 	BatchMaxAge time.Duration
@@ -187,6 +191,21 @@ var routeEngineLog sync.Once
 // Open opens the ledger in cfg.Dir or begins a new one, whose entry 0 names the origin and the policy. It takes the single-appender lock and refuses a
 // directory whose entries contradict, or fall short of, the checkpoints that were signed and witnessed. It does not wait for witnesses.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
+	l, err := prepare(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.start(ctx); err != nil {
+		l.cancel()
+		l.loops.Wait()
+		_ = l.lock.Close()
+		return nil, fmt.Errorf("open ledger %s: %w", cfg.Dir, err)
+	}
+	return l, nil
+}
+
+// prepare checks the configuration and takes the lock.
+func prepare(ctx context.Context, cfg Config) (*Log, error) {
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
@@ -205,16 +224,14 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{cfg: cfg, lock: lock, requests: make(chan *request), quit: make(chan struct{}), changed: make(chan struct{})}
 	// The appender lives until Close, not until the caller's context ends.
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := l.start(ctx); err != nil {
-		l.cancel()
-		l.loops.Wait()
-		_ = lock.Close()
-		return nil, fmt.Errorf("open ledger %s: %w", cfg.Dir, err)
-	}
 	return l, nil
 }
 
-func (l *Log) start(ctx context.Context) error {
+func (l *Log) startEngine() error {
+	// Tessera creates and signs an empty log where it finds none. Look first.
+	if _, err := os.Stat(filepath.Join(l.cfg.Dir, "log", "checkpoint")); errors.Is(err, os.ErrNotExist) && l.cfg.MustExist {
+		return fmt.Errorf("%w: there is no log", ErrOlder)
+	}
 	root := filepath.Join(l.cfg.Dir, "log")
 	healClock(filepath.Join(root, "checkpoint"), l.cfg.Now())
 	driver, err := posix.New(l.ctx, posix.Config{Path: root})
@@ -233,6 +250,13 @@ func (l *Log) start(ctx context.Context) error {
 		return err
 	}
 	l.add, l.stop, l.reader = app.Add, stop, reader
+	return nil
+}
+
+func (l *Log) start(ctx context.Context) error {
+	if err := l.startEngine(); err != nil {
+		return err
+	}
 	if err := l.loadWitnessed(ctx); err != nil {
 		return err
 	}
@@ -257,6 +281,9 @@ func (l *Log) begin(ctx context.Context) error {
 	id := ""
 	if l.cfg.Policy != nil {
 		id = l.cfg.Policy.ID()
+	}
+	if size == 0 && l.cfg.MustExist {
+		return fmt.Errorf("%w: it has no entry at all", ErrOlder)
 	}
 	if size == 0 {
 		if err := l.savePolicy(0, l.cfg.Policy); err != nil {

@@ -224,6 +224,21 @@ func (p *Policy) Succeed(next *Policy) error {
 	return nil
 }
 
+// Strangers names those whose signatures on the policy neither it nor prev (nil for none) has as trustees. They count for nothing.
+func (p *Policy) Strangers(prev *Policy) []string {
+	_, sigs, err := split(p.Raw)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, s := range sigs {
+		if find(p.trustees, s) < 0 && (prev == nil || find(prev.trustees, s) < 0) {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
 // RefuseAdministrators refuses a policy one of whose trustees carries an administrator's name. The file can't know who administers; the caller does.
 func (p *Policy) RefuseAdministrators(names ...string) error {
 	for _, v := range p.trustees {
