@@ -159,3 +159,43 @@ func guardDots(h string) string {
 	}
 	return b.String()
 }
+
+// highlighted shows JSON as attacker text with its names and values told apart. It only looks for quotes: text that is not JSON is shown as it is.
+func highlighted(s Untrusted) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<bdi class="raw">`)
+	text, budget := string(s), rawLimit*5
+	for text != "" && budget > 0 {
+		i := strings.IndexByte(text, '"')
+		if i < 0 {
+			i = len(text)
+		}
+		budget -= i
+		writeInert(&b, text[:i], rawLimit*5)
+		if text = text[i:]; text == "" {
+			break
+		}
+		j := 1
+		for j < len(text) && text[j] != '"' {
+			if text[j] == '\\' {
+				j++
+			}
+			j++
+		}
+		j = min(j+1, len(text))
+		class := "js"
+		if rest := strings.TrimLeft(text[j:], " \t"); strings.HasPrefix(rest, ":") {
+			class = "jn"
+		}
+		b.WriteString(`<span class="` + class + `">`)
+		writeInert(&b, text[:j], rawLimit*5)
+		b.WriteString(`</span>`)
+		budget -= j
+		text = text[j:]
+	}
+	b.WriteString(`</bdi>`)
+	if text != "" {
+		fmt.Fprintf(&b, ` <span class="cut">… %s more</span>`, size(int64(len(text))))
+	}
+	return template.HTML(b.String())
+}

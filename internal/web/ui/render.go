@@ -19,7 +19,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"stamp": stamp, "exact": exact, "clock": clock, "when": when, "ago": ago, "longday": longDay, "plain": plainWord, "up": upperFirst,
 	"raw": raw, "rawshort": rawShort, "defanged": defanged, "visible": Visible,
 	"tlp": tlp, "sev": sev, "sevclass": sevClass, "tone": toneMark, "shape": shape, "line": line, "lines": lines,
-	"spark": spark, "lanes": lanesPicture,
+	"spark": spark, "lanes": lanesPicture, "graph": graphPicture, "tree": treePicture, "markraw": highlighted,
+	"rawid":      func(s string) Untrusted { return Untrusted(s) },
 	"findingURL": FindingURL, "ruleURL": RuleURL, "incidentURL": IncidentURL, "evidenceURL": EvidenceURL, "objectURL": ObjectURL, "typeURL": TypeURL,
 	"importURL": ImportURL, "entryURL": EntryURL, "personURL": PersonURL, "sourceURL": SourceURL, "add": func(a, b int) int { return a + b },
 }).ParseFS(templateFiles, "templates/*.html"))
