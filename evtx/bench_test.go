@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
-// logs are what the benchmarks read: files of our own and, where they are
-// present, the public ones.
+// logs are what the benchmarks read: files of our own, where they are present
+// the public ones (small: a record or two each), and those that the variable
+// EVTX_BENCH matches, which must be undamaged.
 func logs(b *testing.B, f func(b *testing.B, files [][]byte)) {
 	b.Run("sample", func(b *testing.B) { f(b, [][]byte{sampleLog(16, 1000)}) })
 	b.Run("public", func(b *testing.B) {
@@ -23,6 +25,23 @@ func logs(b *testing.B, f func(b *testing.B, files [][]byte)) {
 		}
 		f(b, files)
 	})
+	if pattern := os.Getenv("EVTX_BENCH"); pattern != "" {
+		b.Run("own", func(b *testing.B) {
+			var files [][]byte
+			paths, err := filepath.Glob(pattern)
+			if err != nil || len(paths) == 0 {
+				b.Fatalf("EVTX_BENCH: %d files, %v", len(paths), err)
+			}
+			for _, p := range paths {
+				data, err := os.ReadFile(p)
+				if err != nil {
+					b.Fatal(err)
+				}
+				files = append(files, data)
+			}
+			f(b, files)
+		})
+	}
 }
 
 // used is the number of bytes that records take in the files.

@@ -30,6 +30,7 @@ const (
 type cursor struct {
 	b        []byte // the chunk
 	pos, end int
+	named    int // offset of the name record read last
 	err      error
 }
 
@@ -113,6 +114,7 @@ func (c *cursor) name() []byte {
 		c.fail(errName)
 		return nil
 	}
+	c.named = off
 	if off == c.pos {
 		c.take(len(n) + 10)
 	}
@@ -124,6 +126,7 @@ func (c *cursor) name() []byte {
 type startTag struct {
 	dep   uint16
 	name  []byte
+	off   int // of the name record
 	attrs bool
 }
 
@@ -152,6 +155,7 @@ func (c *cursor) open(tok byte, dep bool) startTag {
 	}
 	c.u32() // length of the element: redundant, and not to be trusted
 	t.name = c.name()
+	t.off = c.named
 	if t.attrs {
 		c.u32() // length of the attribute list, likewise
 	}

@@ -14,6 +14,7 @@ type decoder struct {
 	templates map[templateKey]span
 	names     map[string]string
 	nameBytes int
+	recent    [64]recentName
 	attrs     []attr
 	vals      []value
 	scratch   []byte
@@ -52,6 +53,7 @@ func (d *decoder) chunk(b []byte) {
 	d.b = b
 	d.cached.reset()
 	clear(d.templates)
+	clear(d.recent[:])
 	d.work = 0
 }
 

@@ -67,10 +67,20 @@ type attr struct {
 	p0, p1 uint32
 }
 
-// intern returns the one string for a UTF-16 name.
-func (d *decoder) intern(utf16 []byte) string {
-	d.scratch = appendUTF16(d.scratch[:0], utf16)
-	return d.internBytes(d.scratch)
+// A recentName is a name of this chunk that was read before.
+type recentName struct {
+	off  int
+	name string
+}
+
+// intern returns the one string for the UTF-16 name at a chunk offset.
+func (d *decoder) intern(utf16 []byte, off int) string {
+	r := &d.recent[off/8%len(d.recent)]
+	if r.off != off || off == 0 {
+		d.scratch = appendUTF16(d.scratch[:0], utf16)
+		*r = recentName{off, d.internBytes(d.scratch)}
+	}
+	return r.name
 }
 
 func (d *decoder) internBytes(b []byte) string {
@@ -146,7 +156,7 @@ func (d *decoder) compileElement(p *program, c *cursor, tok byte, at context, de
 		guard = len(p.steps)
 		p.steps = append(p.steps, step{guard: true, dep: tag.dep})
 	}
-	el := d.intern(tag.name)
+	el := d.intern(tag.name, tag.off)
 	inner := below(at, el)
 	container := at == inDocument || at == inEvent
 	base := step{name: el, at: inner, blank: container || inner == inSystem || inner == inRendering}
@@ -208,7 +218,11 @@ func (d *decoder) compileAttributes(p *program, c *cursor, base *step, named boo
 	var nameParts attr
 	for c.peek()&^tokMore == tokAttribute && c.err == nil {
 		c.u8()
-		a := attr{name: d.intern(c.name()), p0: uint32(len(p.parts))}
+		name := c.name()
+		if c.err != nil {
+			return
+		}
+		a := attr{name: d.intern(name, c.named), p0: uint32(len(p.parts))}
 		for c.err == nil {
 			tok := c.peek()
 			if t := tok &^ tokMore; t == tokAttribute || t == tokCloseStart || t == tokCloseEmpty {

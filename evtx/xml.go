@@ -1,6 +1,7 @@
 package evtx
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,7 +13,7 @@ type xmlWriter struct {
 	start int // of the record's XML in dst
 	vals  []value
 	raw   []byte
-	seen  []string
+	seen  []span // the names of the element's attributes so far, in dst
 	work  int
 	array int32  // the value that is being repeated, -1: none
 	item  []byte // its item
@@ -219,6 +220,7 @@ func (x *xmlWriter) attributes(c *cursor, v0 int) {
 		x.dst = append(x.dst, ' ')
 		n0 := len(x.dst)
 		x.dst = x.appendName(x.dst, c.name())
+		n1 := len(x.dst)
 		omit := x.repeated(x.dst[n0:])
 		x.dst = append(x.dst, '=', '"')
 		for c.err == nil && x.spend(1) {
@@ -234,6 +236,8 @@ func (x *xmlWriter) attributes(c *cursor, v0 int) {
 		x.dst = append(x.dst, '"')
 		if omit {
 			x.dst = x.dst[:mark]
+		} else {
+			x.seen = append(x.seen, span{uint32(n0 - x.start), uint32(n1 - x.start)})
 		}
 	}
 }
@@ -241,15 +245,11 @@ func (x *xmlWriter) attributes(c *cursor, v0 int) {
 // repeated says whether the element has the attribute already; XML allows one.
 func (x *xmlWriter) repeated(name []byte) bool {
 	for _, s := range x.seen {
-		if s == string(name) {
+		if bytes.Equal(x.dst[x.start+int(s.from):x.start+int(s.to)], name) {
 			return true
 		}
 	}
-	if len(x.seen) > MaxAttributes {
-		return true
-	}
-	x.seen = append(x.seen, x.d.internBytes(name))
-	return false
+	return len(x.seen) >= MaxAttributes
 }
 
 // part writes one token of character data and says whether it was an optional
