@@ -46,6 +46,9 @@ func TestExpectedIsWhatComesOut(t *testing.T) {
 		seed  uint64
 		start time.Time
 	}{{1, start}, {2, start.Add(-9*time.Hour - 1234567*time.Nanosecond)}, {0xfeed, time.Date(2027, 3, 6, 4, 0, 0, 0, time.FixedZone("h", 3600))}} {
+		if testing.Short() && c.seed > 2 {
+			continue
+		}
 		got := map[key]seen{}
 		add := func(k key, at time.Time) {
 			s := got[k]
@@ -214,7 +217,7 @@ func TestEverythingIsInvented(t *testing.T) {
 	address := regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`)
 	allowed := []netip.Prefix{netip.MustParsePrefix("10.40.0.0/16"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24"),
 		netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24")}
-	name := regexp.MustCompile(`(?i)[a-z0-9-]+\.(com|org|net|io|gov|edu|info|biz|eu|int)\b`)
+	name := regexp.MustCompile(`\.(com|org|net|io|gov|edu|info|biz|eu|int)\b`)
 	check := func(where string, b []byte) {
 		for _, a := range address.FindAll(b, -1) {
 			ip, err := netip.ParseAddr(string(a))
@@ -222,7 +225,7 @@ func TestEverythingIsInvented(t *testing.T) {
 				t.Errorf("%s: address %s in %s", where, a, b)
 			}
 		}
-		if n := name.Find(b); n != nil && !strings.EqualFold(string(n), "System.Net") {
+		if n := name.Find(b); n != nil {
 			t.Errorf("%s: name %s in %s", where, n, b)
 		}
 	}
