@@ -1,6 +1,7 @@
 // Package exercise is the story that the demo plays, as data: who is in it ([TheWorld]), what they know
 // ([Intelligence]), what they look for ([Rules], [Warninglist]), what their machines logged ([Events]), what should
-// come out ([Expected]), and what happened before tonight ([LastMonth], [Earlier]).
+// come out ([Expected]), and what happened before tonight ([LastMonth], [Earlier], with [EvidenceFile]). [LapsedEvents]
+// are there to be refused; [After] lets the ordinary day go on.
 //
 // It holds no way into the product. Whoever plays it hands these things to the same calls as anybody: bodies and
 // people to the register, bundles to the import, rules to the rule store, lines to the ingest API. Nothing here is

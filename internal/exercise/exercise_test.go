@@ -449,6 +449,45 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// Every item of evidence that a script names has its bytes, the same each time.
+func TestEvidenceFiles(t *testing.T) {
+	names := map[string]bool{ImageFile: true}
+	for _, st := range LastMonth().Steps {
+		if st.Do == Evidence || st.Do == HandOver || st.Do == TakeOver {
+			names[st.Value] = true
+		}
+	}
+	for n := range names {
+		a, ok := EvidenceFile(n, start)
+		b, _ := EvidenceFile(n, start)
+		if !ok || len(a) == 0 || !bytes.Equal(a, b) {
+			t.Errorf("%s: %d bytes, %v", n, len(a), ok)
+		}
+	}
+	if image, _ := EvidenceFile(ImageFile, start); !bytes.Contains(image, []byte(symbols)) {
+		t.Error("the disk image does not show the build path")
+	}
+	if _, ok := EvidenceFile("nothing.bin", start); ok {
+		t.Error("a file that nobody named has bytes")
+	}
+	// Custody passes from hand to hand: what one gives, the next person named takes.
+	to := ""
+	for _, st := range LastMonth().Steps {
+		switch st.Do {
+		case HandOver:
+			to = st.To
+		case TakeOver:
+			if st.By != to {
+				t.Errorf("%s took what was given to %s", st.By, to)
+			}
+			to = ""
+		}
+	}
+	if to != "" {
+		t.Errorf("%s never took what was given", to)
+	}
+}
+
 func BenchmarkEvents(b *testing.B) {
 	b.ReportAllocs()
 	n, size := 0, 0

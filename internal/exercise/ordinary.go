@@ -133,7 +133,11 @@ func (o *ordinary) windows(at time.Time, h *host) []byte {
 		case 1:
 			to, name, port = "10.40.10.41", "HA-FS-01", 445
 		}
-		return connection(at, h.name, agent.image, account, h.ip, to, name, r.in(49152, 65535), port, pid).done()
+		image := agent.image
+		if port == 88 {
+			image = sys32 + "lsass.exe" // nothing else asks for tickets
+		}
+		return connection(at, h.name, image, account, h.ip, to, name, r.in(49152, 65535), port, pid).done()
 	case 2:
 		w := pick(r, writes)
 		if h.name == "HA-MAIL-01" {
