@@ -335,4 +335,9 @@ func (d *decoder) appendEntity(dst, utf16 []byte) []byte {
 	return append(dst, ';')
 }
 
-func blank(b []byte) bool { return len(bytes.TrimSpace(b)) == 0 }
+func blank(b []byte) bool {
+	if len(b) > 0 && b[0] > ' ' && b[0] < utf8.RuneSelf {
+		return false
+	}
+	return len(bytes.TrimSpace(b)) == 0
+}

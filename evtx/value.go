@@ -222,13 +222,27 @@ func civil(days int64) (year, month, day int) {
 }
 
 func appendDate(dst []byte, y, mo, d, h, mi, s int) []byte {
-	dst = append(appendPadded(dst, y, 4), '-')
-	dst = append(appendPadded(dst, mo, 2), '-')
-	dst = append(appendPadded(dst, d, 2), 'T')
-	dst = append(appendPadded(dst, h, 2), ':')
-	dst = append(appendPadded(dst, mi, 2), ':')
-	return appendPadded(dst, s, 2)
+	if y > 9999 || mo|d|h|mi|s > 63 { // only in damaged values
+		dst = append(appendPadded(dst, y, 4), '-')
+		dst = append(appendPadded(dst, mo, 2), '-')
+		dst = append(appendPadded(dst, d, 2), 'T')
+		dst = append(appendPadded(dst, h, 2), ':')
+		dst = append(appendPadded(dst, mi, 2), ':')
+		return appendPadded(dst, s, 2)
+	}
+	t := [19]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':'}
+	put2(t[0:], y/100)
+	put2(t[2:], y%100)
+	put2(t[5:], mo)
+	put2(t[8:], d)
+	put2(t[11:], h)
+	put2(t[14:], mi)
+	put2(t[17:], s)
+	return append(dst, t[:]...)
 }
+
+// put2 writes a number below 100 as two digits.
+func put2(b []byte, n int) { b[0], b[1] = byte('0'+n/10), byte('0'+n%10) }
 
 func appendPadded(dst []byte, n, width int) []byte {
 	var t [20]byte
