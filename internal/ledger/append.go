@@ -36,8 +36,9 @@ func (l *Log) Append(ctx context.Context, leaf []byte) (uint64, error) {
 	return idx[0], nil
 }
 
-// AppendBatch writes several entries and returns their indices, in the order given. It is not atomic: on ErrBroken some may have been written, which a
-// scan by seq shows after reopening. One refused entry refuses all before anything is written.
+// AppendBatch writes several entries and returns their indices, in the order given. It is not atomic: with an error it returns the indices of those that are
+// surely written, the first so many; on ErrBroken more may be, which a scan by seq shows after reopening. One refused entry refuses all before anything is
+// written.
 func (l *Log) AppendBatch(ctx context.Context, leaves [][]byte) ([]uint64, error) {
 	for i, b := range leaves {
 		if err := l.admit(b); err != nil {
@@ -80,14 +81,14 @@ func (l *Log) append(ctx context.Context, leaves [][]byte) ([]uint64, error) {
 		r := &request{leaves: leaves[:n], done: make(chan struct{})}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("append: %w", ctx.Err())
+			return idx, fmt.Errorf("append: %w", ctx.Err())
 		case <-l.quit:
-			return nil, ErrClosed
+			return idx, ErrClosed
 		case l.requests <- r:
 		}
 		<-r.done
 		if r.err != nil {
-			return nil, r.err
+			return idx, r.err
 		}
 		idx = append(idx, r.idx...)
 		leaves = leaves[n:]

@@ -39,8 +39,8 @@ func (l *Log) Export(ctx context.Context, w io.Writer, o ExportOptions) error {
 		return fmt.Errorf("export: %w", ErrNotCovered)
 	}
 	e := verify.NewWriter(w)
-	if l.cfg.Continues != nil {
-		e.Break(l.cfg.Continues)
+	if l.brk != nil {
+		e.Break(l.brk)
 	}
 	l.mu.Lock()
 	policies := slices.Clone(l.policies.entries)

@@ -13,6 +13,7 @@
 //	log/       the tiles, entry bundles and newest checkpoint (C2SP tlog-tiles)
 //	policies/  every trust policy that was in force, named by the index from which it is
 //	witnessed  the newest checkpoint with a quorum of cosignatures
+//	break      the log that this one takes the place of, if any
 //	history    older such checkpoints, at most one a minute: between them lie the entries' times
 package ledger
 
@@ -96,7 +97,7 @@ type Config struct {
 	Witnesses []*witness.Client
 
 	// Continues is set for a new log that takes the place of one that was lost without a mirror. Entry 0 then names the old log's last witnessed root,
-	// which every export shows as a break.
+	// which every export shows as a break. It is read only when the log begins.
 	Continues *verify.Break
 
 	// MustExist refuses, with ErrOlder, to begin a new log in an empty directory. Set it whenever anything else, the database above all, knows of entries:
@@ -169,6 +170,7 @@ type Log struct {
 	cancel context.CancelFunc          // stops the publisher and our own goroutines
 	ctx    context.Context             // done once cancel was called
 
+	brk      *verify.Break
 	requests chan *request // to the one goroutine that appends
 	quit     chan struct{} // closed by Close: take no more requests
 	loops    sync.WaitGroup
@@ -289,6 +291,11 @@ func (l *Log) begin(ctx context.Context) error {
 		if err := l.savePolicy(0, l.cfg.Policy); err != nil {
 			return err
 		}
+		if b := l.cfg.Continues; b != nil {
+			if err := writeFile(filepath.Join(l.cfg.Dir, "break"), []byte(b.Text())); err != nil {
+				return fmt.Errorf("keep the break: %w", err)
+			}
+		}
 		g := verify.Genesis(l.cfg.Origin, id, l.cfg.Continues, l.cfg.Now())
 		b, err := g.Marshal()
 		if err != nil {
@@ -308,6 +315,13 @@ func (l *Log) begin(ctx context.Context) error {
 	}
 	if err := verify.CheckGenesis(g, l.cfg.Origin); err != nil {
 		return fmt.Errorf("%w: %w", errOtherLog, err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(l.cfg.Dir, "break")); err == nil {
+		if l.brk, err = verify.ParseBreak(string(raw)); err != nil {
+			return fmt.Errorf("break: %w", err)
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("break: %w", err)
 	}
 	return l.loadPolicies(ctx, g.Policy)
 }
@@ -331,6 +345,9 @@ func (l *Log) Close() error {
 	})
 	return l.closeErr
 }
+
+// Break names the log that this one takes the place of, nil if none.
+func (l *Log) Break() *verify.Break { return l.brk }
 
 // PolicyID is the id of the trust policy in force, which every new entry must carry; "" while there is none.
 func (l *Log) PolicyID() string {

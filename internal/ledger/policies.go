@@ -222,7 +222,7 @@ func (l *Log) findPending(ctx context.Context, c *policyChain) error {
 }
 
 // keepHistory appends a witnessed checkpoint to the history: one base64 line each, so that a line torn by a crash is recognised and left out.
-func (l *Log) keepHistory(raw []byte, now time.Time) error {
+func (l *Log) keepHistory(raw []byte) error {
 	f, err := os.OpenFile(filepath.Join(l.cfg.Dir, "history"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("keep history: %w", err)
@@ -245,7 +245,7 @@ func (l *Log) keepHistory(raw []byte, now time.Time) error {
 		return fmt.Errorf("keep history: %w", err)
 	}
 	l.mu.Lock()
-	l.lastKept = now
+	l.lastKept = time.Now()
 	l.mu.Unlock()
 	return nil
 }

@@ -117,9 +117,11 @@ func rebuild(ctx context.Context, cfg Config, leaves iter.Seq2[[]byte, error], l
 			return err
 		}
 	}
-	if h, err := os.ReadFile(filepath.Join(cfg.Dir, "history")); err == nil {
-		if err := writeFile(filepath.Join(fresh, "history"), h); err != nil {
-			return err
+	for _, name := range []string{"history", "break"} {
+		if b, err := os.ReadFile(filepath.Join(cfg.Dir, name)); err == nil {
+			if err := writeFile(filepath.Join(fresh, name), b); err != nil {
+				return err
+			}
 		}
 	}
 	if err := os.Rename(cfg.Dir, old); err != nil {

@@ -32,6 +32,38 @@ type State struct {
 // Met says whether the policy is met now.
 func (s State) Met() bool { return s.Need > 0 && s.Have >= s.Need && s.Alarm == "" }
 
+// Text says it in one line, like "witnessed 2 of 2, 40 s ago (rehearsal, same machine)".
+func (s State) Text(now time.Time) string {
+	if s.Need == 0 {
+		return "unwitnessed: no policy in force"
+	}
+	t := fmt.Sprintf("witnessed %d of %d", s.Have, s.Need)
+	if !s.Newest.IsZero() {
+		t += fmt.Sprintf(", %s ago", ago(now.Sub(s.Newest)))
+	}
+	if s.Rehearsal {
+		t += " (rehearsal, same machine)"
+	}
+	if s.Alarm != "" {
+		t += "; ALARM: " + s.Alarm
+	}
+	return t
+}
+
+func ago(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
 // WitnessState is one witness of the policy.
 type WitnessState struct {
 	Name, Operator string
@@ -100,6 +132,7 @@ func (l *Log) witnessRound(ctx context.Context) error {
 		return nil
 	}
 	now := l.cfg.Now()
+	wall := time.Now() // when to ask again must not hang on a clock that an exercise sets or stops
 	if l.round.cp == nil || l.round.cp.Size != pub.Size {
 		c, err := checkpoint.Parse(pub.Raw)
 		if err != nil {
@@ -109,7 +142,7 @@ func (l *Log) witnessRound(ctx context.Context) error {
 	}
 	var due []*peer
 	for _, p := range l.peers {
-		if now.Before(p.retry) || now.Sub(l.round.at[p.client.Name]) < l.cfg.WitnessRefresh {
+		if wall.Before(p.retry) || wall.Sub(l.round.at[p.client.Name]) < l.cfg.WitnessRefresh {
 			continue
 		}
 		due = append(due, p)
@@ -135,16 +168,16 @@ func (l *Log) witnessRound(ctx context.Context) error {
 				err = fmt.Errorf("witness %s: its answer holds no valid cosignature of a witness of the policy", p.client.Name)
 			} else {
 				l.round.lines[p.client.Name] = mine[0]
-				l.round.at[p.client.Name] = now
+				l.round.at[p.client.Name] = wall
 			}
 		}
-		l.note(p, err, now)
+		l.note(p, err, wall)
 	}
 	return l.settle(pol, now)
 }
 
 // note records how asking a witness went, and backs off from one that fails: 1, 2, 4 … at most 60 seconds.
-func (l *Log) note(p *peer, err error, now time.Time) {
+func (l *Log) note(p *peer, err error, wall time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
@@ -154,7 +187,7 @@ func (l *Log) note(p *peer, err error, now time.Time) {
 		}
 		return
 	}
-	p.retry = now.Add(min(time.Second<<min(p.fails, 6), time.Minute))
+	p.retry = wall.Add(min(time.Second<<min(p.fails, 6), time.Minute))
 	p.fails++
 	if p.problem == "" {
 		l.cfg.Logger.Warn("witness does not cosign", "witness", p.client.Name, "error", err)
@@ -234,11 +267,11 @@ func (l *Log) settle(pol *policy.Policy, now time.Time) error {
 	grown := l.witnessed == nil || l.witnessed.Size < cp.Size
 	l.witnessed = cp
 	effective := l.policies.promised && cp.Size > l.policies.pendingAt
-	due := grown && (effective || now.Sub(l.lastKept) >= l.cfg.HistoryInterval)
+	due := grown && (effective || time.Since(l.lastKept) >= l.cfg.HistoryInterval)
 	l.announce()
 	l.mu.Unlock()
 	if due {
-		if err := l.keepHistory(raw, now); err != nil {
+		if err := l.keepHistory(raw); err != nil {
 			return err
 		}
 	}

@@ -68,7 +68,7 @@ func (e *Writer) line(format string, a ...any) {
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // Break writes that the log takes another's place.
-func (e *Writer) Break(b *Break) { e.line("break %s", b.text()) }
+func (e *Writer) Break(b *Break) { e.line("break %s", b.Text()) }
 
 // Policy writes a policy and the index of the entry from which it is in force.
 func (e *Writer) Policy(from uint64, raw []byte) { e.line("policy %d %s", from, b64(raw)) }
@@ -141,7 +141,7 @@ func parseLine(s string) (record, error) {
 		if len(rest) > maxBreak {
 			return r, errors.New(errTooLong)
 		}
-		r.brk, err = parseBreak(rest)
+		r.brk, err = ParseBreak(rest)
 	case "history", "checkpoint":
 		r.data, err = unb64(rest, maxNote)
 	case "policy", "hashes", "leaf":

@@ -28,9 +28,11 @@ type Break struct {
 	Root   [32]byte
 }
 
-func (b *Break) text() string { return fmt.Sprintf("%s %d %x", b.Origin, b.Size, b.Root) }
+// Text is the break's one encoding: origin, size and root in one line.
+func (b *Break) Text() string { return fmt.Sprintf("%s %d %x", b.Origin, b.Size, b.Root) }
 
-func parseBreak(s string) (*Break, error) {
+// ParseBreak is the strict inverse of Text.
+func ParseBreak(s string) (*Break, error) {
 	f := strings.Split(s, " ")
 	if len(f) != 3 || !checkpoint.ValidName(f[0]) {
 		return nil, errors.New("a break names origin, size and root")
@@ -43,7 +45,7 @@ func parseBreak(s string) (*Break, error) {
 	if err := unhex(b.Root[:], f[2]); err != nil {
 		return nil, fmt.Errorf("root of the broken log: %w", err)
 	}
-	if b.text() != s {
+	if b.Text() != s {
 		return nil, errors.New("a break is not in its one encoding")
 	}
 	return b, nil
@@ -53,7 +55,7 @@ func parseBreak(s string) (*Break, error) {
 func Genesis(origin, policyID string, b *Break, at time.Time) *leaf.Leaf {
 	f := []leaf.Field{{Name: fieldOrigin, Value: []byte(origin)}}
 	if b != nil {
-		f = append(f, leaf.Field{Name: fieldBreak, Value: []byte(b.text())})
+		f = append(f, leaf.Field{Name: fieldBreak, Value: []byte(b.Text())})
 	}
 	return leaf.New(0, leaf.ActionGenesis, actorLedger, policyID, at, [32]byte{}, f)
 }

@@ -122,7 +122,7 @@ func (c *check) judgePolicies() {
 	}
 	said, ok := c.genesis.Commitment(fieldBreak)
 	switch {
-	case ok != (c.brk != nil), ok && said != openHash(fieldBreak, c.brk.text()):
+	case ok != (c.brk != nil), ok && said != openHash(fieldBreak, c.brk.Text()):
 		c.r.find(Beginning, 0, "entry 0 and the export do not agree on which log this one takes the place of")
 	case ok:
 		c.r.notice(Broken, 0, "this log takes the place of %s, last witnessed with %d entries: what was written there after is lost", c.brk.Origin, c.brk.Size)
