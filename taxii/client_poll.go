@@ -258,13 +258,15 @@ func (p *poll) advance(ctx context.Context, more bool, next string, h http.Heade
 	}
 	// By date. Where the server sent repeating next values its date header
 	// says how far it really came.
+	// Servers give one date to many objects, and the page may have ended
+	// between two of them: ask from just before, and drop what comes again.
 	p.at.Next = ""
-	if later(p.at.Reached, p.at.AddedAfter) {
-		p.at.AddedAfter, p.at.Reached = p.at.Reached, ""
+	if before := justBefore(p.at.Reached); later(before, p.at.AddedAfter) {
+		p.at.AddedAfter, p.at.Reached = before, ""
 		return false, nil
 	}
-	// Everything on the page has one date_added, the one we asked from: a
-	// wider page can get past it, a later date would skip what is left.
+	// Everything on the page has one date_added: a wider page can get past it,
+	// a later date would skip what is left.
 	if size := max(p.filter.PageSize, total); size > 0 && size < maxPageSize {
 		p.filter.PageSize = min(2*size, maxPageSize)
 		return false, nil
@@ -311,6 +313,15 @@ func normal(s string) string {
 		return ""
 	}
 	return StampOf(t).String()
+}
+
+// justBefore is a microsecond before a normal timestamp.
+func justBefore(s string) string {
+	t, err := ParseTime(s)
+	if err != nil {
+		return ""
+	}
+	return (StampOf(t) - 1).String()
 }
 
 // later compares two normal timestamps; "" comes before all.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -226,6 +227,7 @@ func TestServedHookSeesEveryPage(t *testing.T) {
 	deny := false
 	store := newStore(t, memory.Options{})
 	tg := target(newServer(t, store, func(c *taxii.Config) {
+		c.Log = slog.New(slog.DiscardHandler)
 		c.Served = func(_ context.Context, r taxii.Reader, s *taxii.Served) error {
 			if deny {
 				return fmt.Errorf("the record is full")
