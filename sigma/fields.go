@@ -16,6 +16,7 @@ type fieldTable struct {
 	mask  uint32
 	table []int32 // edge index + 1
 	byKey map[edgeKey]int32
+	own   []edge  // by field: an edge that leads to it alone
 	child []int32 // any, by node; 0 for none
 }
 
@@ -158,6 +159,9 @@ func (t *fieldTable) seal() {
 		t.table[h] = int32(i) + 1
 	}
 	t.byKey = nil
+	for i := range t.names {
+		t.own = append(t.own, edge{next: -1, fields: []int32{int32(i)}})
+	}
 	t.child = make([]int32, t.nodes)
 	for n, c := range t.any {
 		t.child[n] = c

@@ -89,7 +89,7 @@ func (m *Matcher) MatchJSON(line []byte, src Logsource, hit func(Match)) error {
 		return err
 	}
 	sub := m.route(src)
-	if sub.keywordy {
+	if sub.keywordy && sub.glimpse.possible(line) {
 		m.sc.all = true
 		err := m.sc.object(line)
 		m.sc.all = false
@@ -107,7 +107,11 @@ func (m *Matcher) Match(ev Event, src Logsource, hit func(Match)) error {
 	s.reset()
 	for i := range ev {
 		f := &ev[i]
-		e := s.tab.find(0, unsafeBytes(f.Name))
+		name := unsafeBytes(f.Name)
+		e := s.tab.find(0, name)
+		if e == nil && bytes.IndexByte(name, ' ') >= 0 {
+			e = s.spaced(name)
+		}
 		if e == nil {
 			continue
 		}

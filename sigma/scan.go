@@ -2,7 +2,10 @@ package sigma
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -154,6 +157,8 @@ func (s *scanner) members(i int, node int32, depth int) (int, error) {
 				next = e.next
 			} else if n := s.tab.child[node]; n > 0 {
 				next = n
+			} else if bytes.IndexByte(key, ' ') >= 0 {
+				e = s.spaced(key)
 			}
 		}
 		if i = skipSpace(b, end+1); i >= len(b) || b[i] != ':' {
@@ -173,6 +178,21 @@ func (s *scanner) members(i int, node int32, depth int) (int, error) {
 			return i, s.fail(i, "a comma or closing brace is expected")
 		}
 	}
+}
+
+// spaced finds the field that a name with spaces stands for: rules write it without ("SAM User Account" is SAMUserAccount, rules
+// specification, "Field Usage").
+func (s *scanner) spaced(key []byte) *edge {
+	start := len(s.arena)
+	for _, c := range key {
+		if c != ' ' {
+			s.arena = append(s.arena, c)
+		}
+	}
+	if id, ok := s.tab.ids[string(s.arena[start:])]; ok {
+		return &s.tab.own[id]
+	}
+	return nil
 }
 
 // value scans one value and enters it for the fields of e.
@@ -313,62 +333,108 @@ func (s *scanner) fold(v *value) []byte {
 	return v.folded
 }
 
+// Eight bytes at a time: the constants repeat a byte in each.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// foldWord folds eight ASCII bytes.
+func foldWord(x uint64) uint64 {
+	low := x & (highs - ones | 0x7f*ones)
+	geA := low + (0x80-'A')*ones
+	gtZ := low + (0x7f-'Z')*ones
+	return x | (geA&^gtZ&highs)>>2
+}
+
 // appendUnescaped appends JSON string contents without escapes, case-folded if fold. What is no valid escape stays as it is; half of
-// a surrogate pair becomes U+FFFD.
+// a surrogate pair becomes U+FFFD. The result is never longer than src.
 func appendUnescaped(dst, src []byte, fold bool) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, len(src)+8)
+	out := dst[:cap(dst)]
 	for i := 0; i < len(src); {
+		for i+8 <= len(src) {
+			x := binary.LittleEndian.Uint64(src[i:])
+			y := x ^ '\\'*ones
+			special := ((y-ones)&^y | x) & highs
+			w := x
+			if fold {
+				w = foldWord(x)
+			}
+			binary.LittleEndian.PutUint64(out[n:], w)
+			if special == 0 {
+				i, n = i+8, n+8
+				continue
+			}
+			k := bits.TrailingZeros64(special) >> 3
+			i, n = i+k, n+k
+			break
+		}
+		if i >= len(src) {
+			break
+		}
 		c := src[i]
 		if c < utf8.RuneSelf && c != '\\' {
 			if fold {
 				c = asciiFold[c]
 			}
-			dst = append(dst, c)
+			out[n] = c
+			n++
 			i++
 			continue
 		}
 		if c != '\\' {
-			r, n := utf8.DecodeRune(src[i:])
-			if !fold || r == utf8.RuneError && n <= 1 {
-				dst = append(dst, src[i:i+n]...)
+			r, w := utf8.DecodeRune(src[i:])
+			if !fold || r == utf8.RuneError && w <= 1 {
+				n += copy(out[n:], src[i:i+w])
 			} else {
-				dst = utf8.AppendRune(dst, foldRune(r))
+				n += utf8.EncodeRune(out[n:n+utf8.UTFMax], foldRune(r))
 			}
-			i += n
+			i += w
 			continue
 		}
 		if i+1 >= len(src) {
-			return append(dst, '\\')
+			out[n] = c
+			n++
+			break
 		}
-		switch c := src[i+1]; c {
+		e := src[i+1]
+		switch e {
 		case '"', '\\', '/':
-			dst = append(dst, c)
-			i += 2
 		case 'b':
-			dst, i = append(dst, '\b'), i+2
+			e = '\b'
 		case 'f':
-			dst, i = append(dst, '\f'), i+2
+			e = '\f'
 		case 'n':
-			dst, i = append(dst, '\n'), i+2
+			e = '\n'
 		case 'r':
-			dst, i = append(dst, '\r'), i+2
+			e = '\r'
 		case 't':
-			dst, i = append(dst, '\t'), i+2
-		case 'u':
-			r, n := unicodeEscape(src[i:])
-			if n == 0 {
-				dst, i = append(dst, '\\'), i+1
+			e = '\t'
+		default:
+			r, w := rune(0), 0
+			if e == 'u' {
+				r, w = unicodeEscape(src[i:])
+			}
+			if w == 0 {
+				out[n] = c
+				n++
+				i++
 				continue
 			}
 			if fold {
 				r = foldRune(r)
 			}
-			dst = utf8.AppendRune(dst, r)
-			i += n
-		default:
-			dst, i = append(dst, '\\'), i+1
+			n += utf8.EncodeRune(out[n:n+utf8.UTFMax], r)
+			i += w
+			continue
 		}
+		out[n] = e
+		n++
+		i += 2
 	}
-	return dst
+	return out[:n]
 }
 
 // unicodeEscape reads \uXXXX, or two of them as a surrogate pair, and returns the bytes taken; 0 for none.

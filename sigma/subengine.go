@@ -11,6 +11,7 @@ type subEngine struct {
 	fields   []*literals // by field id; nil when no literal is looked for
 	keywords *literals
 	keywordy bool // some predicate looks at every value
+	glimpse  *glimpse
 	always   []int32
 	witAt    []int32 // witnesses of predicate p: wit[witAt[p]:witAt[p+1]]
 	wit      []int32
@@ -255,9 +256,13 @@ func (b *subBuilder) build() *subEngine {
 		m := buildLiterals(f.lits, f.preds)
 		if id < 0 {
 			s.keywords = m
+			s.glimpse = newGlimpse(s, f.lits)
 		} else {
 			s.fields[id] = m
 		}
+	}
+	if s.keywordy && s.glimpse == nil {
+		s.glimpse = &glimpse{always: true}
 	}
 	s.witAt = append(s.witAt, 0)
 	for _, w := range b.wits {
