@@ -15,6 +15,7 @@ type decoder struct {
 	names     map[string]string
 	nameBytes int
 	recent    [64]recentName
+	joined    [64]joinedName
 	attrs     []attr
 	vals      []value
 	scratch   []byte
@@ -223,12 +224,9 @@ func (d *decoder) check() error {
 }
 
 func (d *decoder) add(name string, s *step, from int, t Type) {
-	sec := SectionOther
-	if s.at < inEvent {
-		sec = Section(s.at)
-	}
-	d.work += len(d.text) - from
-	d.fields = append(d.fields, field{name, uint32(from), uint32(len(d.text)), t, sec})
+	to := len(d.text)
+	d.work += to - from
+	d.fields = append(d.fields, field{name, uint32(from), uint32(to), t, s.section})
 }
 
 // general runs a step of several parts, or with fragments or arrays.

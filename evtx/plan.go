@@ -29,6 +29,14 @@ const (
 	inDocument  = context(6)
 )
 
+// section is the section of fields that a context makes.
+func section(at context) Section {
+	if at < inEvent {
+		return Section(at)
+	}
+	return SectionOther
+}
+
 // A program is binary XML compiled into the fields that it makes: a template
 // once a chunk, whatever stands outside a template each time.
 type program struct {
@@ -52,6 +60,7 @@ type step struct {
 	optional bool    // an attribute: left out if an optional value of it is null
 	blank    bool    // left out if there is nothing but white space
 	at       context // context of fragments among the values
+	section  Section
 }
 
 // A part is literal text, or the value of index sub.
@@ -97,9 +106,17 @@ func (d *decoder) internBytes(b []byte) string {
 	return s
 }
 
-func (d *decoder) internJoin(a, sep, b string) string {
-	d.scratch = append(append(append(d.scratch[:0], a...), sep...), b...)
-	return d.internBytes(d.scratch)
+// A joinedName remembers what two names make together.
+type joinedName struct{ a, b, joined string }
+
+// joinNames returns the one string for two names with an underscore between.
+func (d *decoder) joinNames(a, b string) string {
+	j := &d.joined[(7*len(a)+13*len(b))%len(d.joined)]
+	if j.a != a || j.b != b {
+		d.scratch = append(append(append(d.scratch[:0], a...), '_'), b...)
+		*j = joinedName{a, b, d.internBytes(d.scratch)}
+	}
+	return j.joined
 }
 
 // compileBody compiles a template definition's tokens.
@@ -159,9 +176,9 @@ func (d *decoder) compileElement(p *program, c *cursor, tok byte, at context, de
 	el := d.intern(tag.name, tag.off)
 	inner := below(at, el)
 	container := at == inDocument || at == inEvent
-	base := step{name: el, at: inner, blank: container || inner == inSystem || inner == inRendering}
+	base := step{name: el, at: inner, section: section(inner), blank: container || inner == inSystem || inner == inRendering}
 	if inner == inRendering && !container && el != "Message" {
-		base.name = d.internJoin("RenderingInfo", "_", el)
+		base.name = d.joinNames("RenderingInfo", el)
 	}
 	if tag.attrs {
 		d.compileAttributes(p, c, &base, !container && inner != inSystem && (el == "Data" || el == "ComplexData"))
@@ -252,7 +269,7 @@ func (d *decoder) compileAttributes(p *program, c *cursor, base *step, named boo
 		base.blank = true // an element that speaks through its attributes
 	}
 	for _, a := range d.attrs {
-		s := step{name: d.attrName(base, a.name), p0: a.p0, p1: a.p1, n0: base.n0, n1: base.n1, optional: true, at: base.at}
+		s := step{name: d.attrName(base, a.name), p0: a.p0, p1: a.p1, n0: base.n0, n1: base.n1, optional: true, at: base.at, section: base.section}
 		p.steps = append(p.steps, s)
 	}
 }
@@ -281,7 +298,7 @@ func (d *decoder) attrName(base *step, name string) string {
 	if base.at == inSystem && base.name == "TimeCreated" && name == "SystemTime" {
 		return "TimeCreated"
 	}
-	return d.internJoin(base.name, "_", name)
+	return d.joinNames(base.name, name)
 }
 
 // compilePart compiles one token of character data.
