@@ -10,8 +10,8 @@
 //
 // Everything is invented: the Republic of Halvern, its bodies and people, its partners Lorrin, Tessary, Quaymar and
 // Brightwater, the intrusion sets QUIET LOOM, NORTH KILN and PAPER SLUICE, the programs other than those of the
-// operating systems. Hosts are named under .example, addresses come from RFC 5737 and, inside the Harbour, from
-// RFC 1918. The hashes are of sentences, not of programs.
+// operating systems. Hosts are named under .example, addresses come from RFC 5737, RFC 3849 and, inside the Harbour,
+// from RFC 1918. The hashes are of sentences, not of programs.
 //
 // Everything is deterministic. Ids depend on names alone; times are relative to the start that the caller gives;
 // [Events] is the same sequence of bytes for the same seed and start. Tonight's events do not depend on the seed: it
