@@ -272,3 +272,31 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for %d records", a, n)
 	}
 }
+
+// TestDependencyRuleBroken: some writers put a dependency where none belongs,
+// or none where one does; both are read.
+func TestDependencyRuleBroken(t *testing.T) {
+	root := elem("Event", elem("EventData", el{name: "Data", attrs: []at{{"Name", []any{"A"}}}, content: []any{"x"}}))
+	for _, dep := range []bool{false, true} {
+		w := newChunk()
+		if !w.record(1, testTime, fragment{root: root, direct: true}, "") {
+			t.Fatal("the record does not fit")
+		}
+		// The same event again, its elements written the given way.
+		start := len(w.b)
+		w.b = append(w.b, recordMagic...)
+		w.u32(0)
+		w.u64(2)
+		w.u64(toFT(testTime))
+		w.b = append(w.b, tokFragment, 1, 1, 0)
+		w.element(root, dep)
+		w.u8(tokEOF)
+		n := uint32(len(w.b) - start + 4)
+		w.u32(n)
+		w.b[start+4], w.b[start+5] = byte(n), byte(n>>8)
+		recs, damage := readAll(t, fileBytes(0, 1, w.bytes()), Options{})
+		if len(damage) > 0 || len(recs) != 2 || recs[0].Fields != "A=x\n" || recs[1].Fields != "A=x\n" {
+			t.Errorf("dependency %v: %v, damage %v", dep, recs, damage)
+		}
+	}
+}
