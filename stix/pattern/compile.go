@@ -57,6 +57,8 @@ type Matcher struct {
 	steps    int
 	used     []bool // of kept, while a decision runs
 	matched  bool
+	horizon  int64 // nanoseconds; 0 when a match may span any time
+	unsure   bool  // a decision ran out of steps, so an older match may be there
 }
 
 // bracket is one [...] of the pattern.
@@ -80,6 +82,9 @@ func Compile(p *Pattern, b Budget) (*Matcher, error) {
 	var err error
 	if m.root, err = m.compile(p.root); err != nil {
 		return nil, fmt.Errorf("compile pattern: %w", err)
+	}
+	if d, ok := p.Horizon(); ok {
+		m.horizon = int64(d)
 	}
 	return m, nil
 }
@@ -221,18 +226,31 @@ func (m *Matcher) Add(o *Observation) (bool, error) {
 	if !m.keep(o) {
 		return false, nil
 	}
-	ok, err := m.decide()
-	m.matched = ok
+	// Without o there was no match, so a match now has o in it: what lies
+	// further from it than the horizon plays no part.
+	l := noLimits
+	if m.horizon > 0 && !m.unsure {
+		first, last := o.span()
+		l = limits{low: last - m.horizon, high: first + m.horizon}
+	}
+	ok, err := m.decide(l)
+	m.matched, m.unsure = ok, err != nil
 	return ok, err
+}
+
+func (o *Observation) span() (first, last int64) {
+	first = o.First.UnixNano()
+	last = first
+	if o.Last.After(o.First) {
+		last = o.Last.UnixNano()
+	}
+	return first, last
 }
 
 // keep stores what a decision needs of o, if o satisfies any bracket.
 func (m *Matcher) keep(o *Observation) bool {
-	k := kept{first: o.First.UnixNano(), number: max(o.Number, 1), brackets: make([]uint64, (len(m.brackets)+63)/64)}
-	k.last = k.first
-	if o.Last.After(o.First) {
-		k.last = o.Last.UnixNano()
-	}
+	k := kept{number: max(o.Number, 1), brackets: make([]uint64, (len(m.brackets)+63)/64)}
+	k.first, k.last = o.span()
 	some := false
 	for i := range m.brackets {
 		for _, obj := range o.Objects {
@@ -255,7 +273,7 @@ func (m *Matcher) Dropped() int { return m.dropped }
 
 // Reset forgets all observations.
 func (m *Matcher) Reset() {
-	m.kept, m.dropped, m.matched = m.kept[:0], 0, false
+	m.kept, m.dropped, m.matched, m.unsure = m.kept[:0], 0, false, false
 }
 
 // Forget drops observations that ended before t, which is how a caller bounds
@@ -288,7 +306,7 @@ func Match(p *Pattern, observations []Observation, b Budget) (bool, error) {
 	for i := range observations {
 		m.keep(&observations[i])
 	}
-	ok, err := m.decide()
+	ok, err := m.decide(noLimits)
 	if !ok && err == nil && m.dropped > 0 {
 		err = fmt.Errorf("%d observations more than the budget keeps: %w", m.dropped, ErrBudget)
 	}

@@ -46,25 +46,32 @@ type node interface {
 	bind(m *Matcher, l limits, k func(binding) bool) bool
 }
 
-// decide reports whether the kept observations make the pattern true.
-func (m *Matcher) decide() (bool, error) {
+// decide reports whether the kept observations within l make the pattern true.
+func (m *Matcher) decide(l limits) (bool, error) {
 	for i := range m.brackets {
 		m.brackets[i].at = m.brackets[i].at[:0]
 	}
-	for at := range m.kept {
+	for at := m.since(l.low); at < len(m.kept) && m.kept[at].first <= l.high; at++ {
 		for i := range m.brackets {
 			if m.kept[at].brackets[i/64]>>(i%64)&1 == 1 {
 				m.brackets[i].at = append(m.brackets[i].at, at)
 			}
 		}
 	}
-	m.used = append(m.used[:0], make([]bool, len(m.kept))...)
+	if len(m.used) < len(m.kept) { // all false between decisions
+		m.used = make([]bool, 2*len(m.kept))
+	}
 	m.steps = m.budget.Steps
-	ok := m.root.bind(m, noLimits, func(binding) bool { return true })
+	ok := m.root.bind(m, l, func(binding) bool { return true })
 	if !ok && m.steps <= 0 {
 		return false, ErrBudget
 	}
 	return ok, nil
+}
+
+// since is the index of the first kept observation that begins at t or later.
+func (m *Matcher) since(t int64) int {
+	return sort.Search(len(m.kept), func(i int) bool { return m.kept[i].first >= t })
 }
 
 // leaf binds one observation that satisfies a bracket.
@@ -135,10 +142,11 @@ type within struct {
 }
 
 func (n within) bind(m *Matcher, l limits, k func(binding) bool) bool {
+	from := m.since(l.low)
 	last := int64(math.MinInt64)
-	for i := range m.kept {
+	for i := from; i < len(m.kept); i++ {
 		start := m.kept[i].first
-		if start < l.low || start == last && i > 0 {
+		if start == last && i > from {
 			continue
 		}
 		if start > l.high {
