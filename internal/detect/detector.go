@@ -256,9 +256,15 @@ func (w *worker) match(m stream.Message) error {
 			if hit.Rule == nil || !hit.Report {
 				return
 			}
-			if k, ok := w.snap.rules[hit.Rule]; ok {
-				w.add(o, finding{kind: "rule", rule: k.id, title: hit.Rule.Title, level: ParseLevel(hit.Rule.Level), techniques: hit.Rule.Techniques(), label: k.label})
+			k, ok := w.snap.rules[hit.Rule]
+			if !ok {
+				return
 			}
+			f := finding{kind: "rule", rule: k.id, title: hit.Rule.Title, level: ParseLevel(hit.Rule.Level), techniques: hit.Rule.Techniques(), label: k.label}
+			if talksToHosts[hit.Rule.Logsource.Category] {
+				f.value, f.benign = w.snap.benignHost(w.ev.Observables)
+			}
+			w.add(o, f)
 		})
 		if err != nil {
 			return fmt.Errorf("matching event %d of message %d: %w", i, m.Seq, err)
@@ -276,6 +282,11 @@ func (w *worker) match(m stream.Message) error {
 	}
 	return nil
 }
+
+// talksToHosts are the kinds of log whose events are about the host that was asked for: a rule on them that met a host known
+// as benign is held back, as a finding of its own that names the host. A rule on processes is not: a harmless address in
+// the same event proves nothing.
+var talksToHosts = map[string]bool{"proxy": true, "dns": true, "dns_query": true, "network_connection": true, "webserver": true, "firewall": true}
 
 // occurrence is one event as a finding needs it.
 type occurrence struct {

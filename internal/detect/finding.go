@@ -219,6 +219,18 @@ func (s *snapshot) benignList(o event.Observable) string {
 	}
 }
 
+// benignHost gives the first host among an event's observables that a warninglist knows, and the list.
+func (s *snapshot) benignHost(obs []event.Observable) (host, list string) {
+	for _, o := range obs {
+		if o.Kind == event.Domain || o.Kind == event.Address {
+			if l := s.benignList(o); l != "" {
+				return string(o.Value), l
+			}
+		}
+	}
+	return "", ""
+}
+
 // Warninglist is a list of values that are known to be benign.
 type Warninglist struct {
 	Name   string
