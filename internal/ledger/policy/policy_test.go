@@ -278,6 +278,33 @@ func TestEveryWitnessCountsOnce(t *testing.T) {
 	}
 }
 
+func TestPostQuantumWitnessCounts(t *testing.T) {
+	skey, vkey, err := fnote.GenerateMLDSAKey("w.pq.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pq, err := fnote.NewMLDSASigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := draft(t)
+	d.Witnesses[2].Key = vkey
+	p := signed(t, d, "ombudsman", "academy")
+	ls, _ := key(t, origin)
+	a, _ := cosigner(t, "w.tessary.example")
+	raw, err := note.Sign(&note.Note{Text: origin + "\n1\n" + b64(make([]byte, 32)) + "\n"}, ls, a, pq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := p.Evaluate(c, time.Now()); v.Err() != nil || v.Have != 2 {
+		t.Errorf("%+v", v)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(sign(f, draft(f), "ombudsman", "academy"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -92,8 +93,8 @@ func (c *check) judgeEntries() {
 			c.r.find(Dropped, int64(i), "entry %d is missing", i)
 		}
 	}
-	for i, why := range c.foreign {
-		c.r.find(Inserted, int64(i), "%s", why)
+	for _, i := range slices.Sorted(maps.Keys(c.foreign)) {
+		c.r.find(Inserted, int64(i), "%s", c.foreign[i])
 	}
 	if c.moved >= 0 && !c.r.Has(Dropped, -1) && !c.r.Has(Reordered, -1) {
 		c.r.find(Reordered, c.moved, "entry %d carries the index %d", c.moved, c.movedTo)
@@ -163,7 +164,8 @@ func (c *check) judgePolicies() {
 	known := func(id string, idx uint64) bool {
 		return slices.ContainsFunc(c.chain, func(l listedPolicy) bool { return l.p.ID() == id && l.from <= idx })
 	}
-	for id, first := range c.ids {
+	for _, id := range slices.Sorted(maps.Keys(c.ids)) {
+		first := c.ids[id]
 		if known(id, first) {
 			continue
 		}
@@ -228,8 +230,12 @@ func (c *check) judgeCheckpoints() {
 		c.r.find(kindOf(err), -1, "the checkpoint of %d entries: %v", c.cp.Size, err)
 	}
 	for _, s := range v.Cosignatures {
+		say := c.r.find
+		if v.Err() == nil {
+			say = c.r.notice // the others are a quorum without it
+		}
 		if !s.Counts {
-			c.r.find(Stale, -1, "the cosignature of %s is from %s: the policy allows %v", s.Witness, s.At.Format(time.RFC3339), pol.Fresh)
+			say(Stale, -1, "the cosignature of %s is from %s: the policy allows %v", s.Witness, s.At.Format(time.RFC3339), pol.Fresh)
 		}
 	}
 	for _, n := range v.Repeated {

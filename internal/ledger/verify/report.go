@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"vigil/internal/ledger/policy"
@@ -147,8 +149,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, f := range r.Notices {
 		p("notice   %s", f)
 	}
-	for k, n := range r.More {
-		p("         and %d more of kind %s", n, k)
+	for _, k := range slices.Sorted(maps.Keys(r.More)) {
+		p("         and %d more of kind %s", r.More[k], k)
 	}
 	switch {
 	case len(r.Findings) > 0:
