@@ -257,7 +257,7 @@ func newWindows(lits []lit, ids []int32, w int) *windows {
 	n := max(bits.Len(uint(len(ids)*2)), 4)
 	t.bshift = uint(32 - n)
 	t.heads = make([]int32, 1<<n)
-	bm := min(max(bits.Len(uint(len(ids)*32)), 10), 18)
+	bm := min(max(bits.Len(uint(len(ids)*64)), 14), 18)
 	t.shift = uint(32 - bm)
 	t.bitmap = make([]uint64, 1<<bm/64)
 	load := make([]int, len(t.heads))
