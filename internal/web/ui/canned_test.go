@@ -2,8 +2,10 @@ package ui
 
 import (
 	"fmt"
-	"io"
+
 	"time"
+
+	"vigil/internal/untrusted"
 )
 
 // The storybook's moment: Monday evening of the exercise.
@@ -33,7 +35,7 @@ func inTheme(f Frame, theme string) Frame { f.Theme = theme; return f }
 func strong(s string) Span   { return Span{Text: s, Strong: true} }
 func plainS(s string) Span   { return Span{Text: s} }
 func dimS(s string) Span     { return Span{Text: s, Dim: true} }
-func rawS(s string) Span     { return Span{Raw: Untrusted(s)} }
+func rawS(s string) Span     { return Span{Raw: untrusted.New(s)} }
 func f64(v float64) *float64 { return &v }
 
 func situation() SituationPage {
@@ -116,20 +118,20 @@ func tonight() Timeline {
 func findingRows() []FindingRow {
 	inc := &IncidentRef{"1", "INC-0062", "Credentials dumped at Harbour control"}
 	return []FindingRow{
-		{ID: "f8", Severity: "critical", Title: "Large upload to a web service", By: "rule", From: "own", Kind: "host", Entity: "HA-PROXY-02", Events: Count{N: 41}, First: ago_(19 * time.Minute), Last: ago_(8 * time.Minute), Techniques: techniques("T1567.002"), State: "in incident", Incident: inc, Marking: green},
-		{ID: "f4", Severity: "high", Title: "LSASS memory read", By: "rule", From: "SigmaHQ", Kind: "host", Entity: "HA-OPS-07", Events: Count{N: 3}, First: ago_(34 * time.Minute), Last: ago_(33 * time.Minute), Techniques: techniques("T1003.001"), State: "in incident", Incident: inc, Marking: green},
-		{ID: "f5", Severity: "high", Title: "Remote service created", By: "rule", From: "SigmaHQ", Kind: "host", Entity: "HA-CRANE-GW", Events: Count{N: 7}, First: ago_(30 * time.Minute), Last: ago_(28 * time.Minute), Techniques: techniques("T1021.002", "T1569.002"), State: "in incident", Incident: inc, Marking: green},
-		{ID: "f3", Severity: "medium", Title: "Indicator: loader host", Indicator: "cdn-harbour.example", By: "indicator", From: "Lorrin", Kind: "host", Entity: "HA-PROXY-02", Events: Count{N: 1001, AtLeast: true}, First: ago_(52 * time.Hour), Last: ago_(9 * time.Minute), Techniques: techniques("T1105"), State: "new", Marking: strict},
-		{ID: "f9", Severity: "low", Title: "Archive written to a temporary folder", By: "rule", From: "SigmaHQ", Kind: "account", Entity: `HARBOUR\m.lund`, Events: Count{N: 18}, First: ago_(26 * time.Minute), Last: ago_(22 * time.Minute), Techniques: techniques("T1074.001"), State: "new", Marking: green},
-		{ID: "f10", Severity: "informational", Title: "Indicator: public resolver", Indicator: "192.0.2.53", By: "indicator", From: "Brightwater", Kind: "host", Entity: "HA-PROXY-02", Events: Count{N: 1906}, First: ago_(20 * time.Hour), Last: ago_(time.Minute), State: "suppressed", Suppressed: "warninglist: public resolvers", Marking: clear_},
-		{ID: "f11", Severity: "medium", Title: "PowerShell with an encoded command and a rather long title that has to wrap on narrow screens", By: "rule", From: "SigmaHQ", Kind: "host", Entity: "HA-OPS-03\u202egnp.exe", Events: Count{N: 6}, First: ago_(52 * time.Hour), Last: ago_(51 * time.Hour), Techniques: techniques("T1059.001"), State: "dismissed", Marking: green},
+		{ID: "f8", Severity: "critical", Title: "Large upload to a web service", By: "rule", From: "own", Kind: "host", Entity: untrusted.New("HA-PROXY-02"), Events: Count{N: 41}, First: ago_(19 * time.Minute), Last: ago_(8 * time.Minute), Techniques: techniques("T1567.002"), State: "in incident", Incident: inc, Marking: green},
+		{ID: "f4", Severity: "high", Title: "LSASS memory read", By: "rule", From: "SigmaHQ", Kind: "host", Entity: untrusted.New("HA-OPS-07"), Events: Count{N: 3}, First: ago_(34 * time.Minute), Last: ago_(33 * time.Minute), Techniques: techniques("T1003.001"), State: "in incident", Incident: inc, Marking: green},
+		{ID: "f5", Severity: "high", Title: "Remote service created", By: "rule", From: "SigmaHQ", Kind: "host", Entity: untrusted.New("HA-CRANE-GW"), Events: Count{N: 7}, First: ago_(30 * time.Minute), Last: ago_(28 * time.Minute), Techniques: techniques("T1021.002", "T1569.002"), State: "in incident", Incident: inc, Marking: green},
+		{ID: "f3", Severity: "medium", Title: "Indicator: loader host", Indicator: untrusted.New("cdn-harbour.example"), By: "indicator", From: "Lorrin", Kind: "host", Entity: untrusted.New("HA-PROXY-02"), Events: Count{N: 1001, AtLeast: true}, First: ago_(52 * time.Hour), Last: ago_(9 * time.Minute), Techniques: techniques("T1105"), State: "new", Marking: strict},
+		{ID: "f9", Severity: "low", Title: "Archive written to a temporary folder", By: "rule", From: "SigmaHQ", Kind: "account", Entity: untrusted.New(`HARBOUR\m.lund`), Events: Count{N: 18}, First: ago_(26 * time.Minute), Last: ago_(22 * time.Minute), Techniques: techniques("T1074.001"), State: "new", Marking: green},
+		{ID: "f10", Severity: "informational", Title: "Indicator: public resolver", Indicator: untrusted.New("192.0.2.53"), By: "indicator", From: "Brightwater", Kind: "host", Entity: untrusted.New("HA-PROXY-02"), Events: Count{N: 1906}, First: ago_(20 * time.Hour), Last: ago_(time.Minute), State: "suppressed", Suppressed: "warninglist: public resolvers", Marking: clear_},
+		{ID: "f11", Severity: "medium", Title: "PowerShell with an encoded command and a rather long title that has to wrap on narrow screens", By: "rule", From: "SigmaHQ", Kind: "host", Entity: untrusted.New("HA-OPS-03\u202egnp.exe"), Events: Count{N: 6}, First: ago_(52 * time.Hour), Last: ago_(51 * time.Hour), Techniques: techniques("T1059.001"), State: "dismissed", Marking: green},
 	}
 }
 
 func changes() []Change {
 	return []Change{
-		{At: ago_(6 * time.Minute), By: "Ines Varga", Act: "took ownership", Seq: 1284, Diff: []FieldDiff{{"owner", "", "Ines Varga"}, {"state", "new", "triage"}}},
-		{At: ago_(9 * time.Minute), By: "correlation", Act: "added findings", Seq: 1281, Diff: []FieldDiff{{"severity", "medium", "high"}, {"findings", "3", "9"}}},
+		{At: ago_(6 * time.Minute), By: "Ines Varga", Act: "took ownership", Seq: 1284, Diff: []FieldDiff{{"owner", untrusted.New(""), untrusted.New("Ines Varga")}, {"state", untrusted.New("new"), untrusted.New("triage")}}},
+		{At: ago_(9 * time.Minute), By: "correlation", Act: "added findings", Seq: 1281, Diff: []FieldDiff{{"severity", untrusted.New("medium"), untrusted.New("high")}, {"findings", untrusted.New("3"), untrusted.New("9")}}},
 		{At: ago_(14 * time.Minute), By: "correlation", Act: "opened", Seq: 1279, Reason: "3 findings on 4 hosts within two hours"},
 	}
 }
@@ -152,13 +154,13 @@ func incident() IncidentPage {
 		Tasks: []Task{{"1", "Notify the Harbour Authority", "you, now", false}, {"2", "Advise isolating OPS-07 and CRANE-GW", "the Harbour decides; needs no attribution", false}, {"3", "Take the disk image of OPS-07 into custody", "response firm → CSIRT", false}, {"4", "Ask Lorrin for context on the indicator", "sent 20:58Z", true}},
 		Notes: []Note{{"Ines Varga", ago_(3 * time.Minute), "Called the Harbour’s duty line; they pick up, will call back within ten minutes.\nAsked them not to reboot OPS-07."}},
 		Evidence: []Evidence{
-			{ID: "e1", Name: "ha-ops-07-disk.e01", Original: true, Size: 128_035_676_160, SHA256: "7c1e8a40f2b6d19350c4a7e1b88d2f6603ce5b9a417d80f2e6c3159ab7d204b9", Marking: amber, Holder: "Response firm Brightwater", Place: "Harbour, room 2.14", CanOffer: true, CanFetch: true,
+			{ID: "e1", Name: untrusted.New("ha-ops-07-disk.e01"), Original: true, Size: 128_035_676_160, SHA256: "7c1e8a40f2b6d19350c4a7e1b88d2f6603ce5b9a417d80f2e6c3159ab7d204b9", Marking: amber, Holder: "Response firm Brightwater", Place: "Harbour, room 2.14", CanOffer: true, CanFetch: true,
 				Custody: []Custody{{At: ago_(40 * time.Minute), What: "taken in", From: "K. Adeyo, Brightwater", Place: "Harbour, room 2.14", Purpose: "examination", Tool: "imager 4.7.1", Seal: "B-20419"}, {At: ago_(12 * time.Minute), What: "handed over", From: "K. Adeyo, Brightwater", To: "Ines Varga, National CSIRT", Place: "CSIRT, evidence room", Purpose: "safe keeping", Seal: "B-20419", Open: true}},
 				Offer:   &Offer{From: "K. Adeyo, Brightwater", To: "you", At: ago_(12 * time.Minute), Seal: "B-20419", CanAnswer: true}},
-			{ID: "e2", Name: "mail-export\u202ezip.mbox", Size: 1_482_113, SHA256: "04b97c1e8a40f2b6d19350c4a7e1b88d2f6603ce5b9a417d80f2e6c3159ab7d2", Marking: strict, Holder: "Ines Varga, National CSIRT", Place: "evidence store", Custody: []Custody{{At: ago_(10 * time.Minute), What: "copied", From: "Ines Varga, National CSIRT", Purpose: "examination", Tool: "vigil"}}}},
+			{ID: "e2", Name: untrusted.New("mail-export\u202ezip.mbox"), Size: 1_482_113, SHA256: "04b97c1e8a40f2b6d19350c4a7e1b88d2f6603ce5b9a417d80f2e6c3159ab7d2", Marking: strict, Holder: "Ines Varga, National CSIRT", Place: "evidence store", Custody: []Custody{{At: ago_(10 * time.Minute), What: "copied", From: "Ines Varga, National CSIRT", Purpose: "examination", Tool: "vigil"}}}},
 		Custodians:  []Option{{"oster", "Pavel Oster, National CSIRT", false}, {"police", "D. Marek, National Police", false}},
-		Entities:    []Entity{{"host", "HA-OPS-03", "first foothold", 3, Ref{}}, {"host", "HA-OPS-07", "", 2, Ref{}}, {"host", "HA-CRANE-GW", "essential service", 2, Ref{}}, {"account", `HARBOUR\m.lund`, "used from two hosts", 4, Ref{}}},
-		Observables: []Observable{{"domain-name", "cdn-harbour.example", "2 sources", amber, "/intelligence/domain-name--1"}, {"ipv4-addr", "198.51.100.23", "added by hand", green, ""}, {"url", "https://files.quay-store.example/u?id=77", "finding", green, ""}},
+		Entities:    []Entity{{"host", untrusted.New("HA-OPS-03"), "first foothold", 3, Ref{}}, {"host", untrusted.New("HA-OPS-07"), "", 2, Ref{}}, {"host", untrusted.New("HA-CRANE-GW"), "essential service", 2, Ref{}}, {"account", untrusted.New(`HARBOUR\m.lund`), "used from two hosts", 4, Ref{}}},
+		Observables: []Observable{{"domain-name", untrusted.New("cdn-harbour.example"), "2 sources", amber, "/intelligence/domain-name--1"}, {"ipv4-addr", untrusted.New("198.51.100.23"), "added by hand", green, ""}, {"url", untrusted.New("https://files.quay-store.example/u?id=77"), "finding", green, ""}},
 		ObsTypes:    []string{"domain-name", "ipv4-addr", "ipv6-addr", "url", "file", "email-addr"}, Findings: findingRows()[:6], History: changes()}
 }
 
@@ -192,8 +194,4 @@ func stories() []story {
 	li.Frame, li.Locked, li.Primary, li.Actions = broken(li.Frame), "The incident is closed. Its history stays readable.", nil, nil
 	s = append(s, page("incident-error", Incident, li))
 	return append(s, moreStories()...)
-}
-
-func moreStories() []story {
-	return []story{{"news", func(w io.Writer) error { return NewsBar(w, News{12, "/incidents"}) }}}
 }

@@ -4,7 +4,7 @@
 // calls the function of the same noun (Situation, Incident …), which writes a whole HTML page, or nothing and an error. Fragments for live updates
 // (News, ImportProgress) work alike. What is missing in a model is said on the page as missing; zero values are honest.
 //
-// Text that an attacker may have written has the type Untrusted and reaches a page by one component alone: mono, tinted, escaped, isolated, its
+// Text that an attacker may have written is an untrusted.Text and reaches a page by one component alone: mono, tinted, escaped, isolated, its
 // controls made visible, never a link, defanged when copied. Every other string is escaped too; none can inject.
 //
 // Pages work under assets.Policy: no inline script, no style attribute, no event attribute, nothing from another host. Every action is a plain form

@@ -3,6 +3,8 @@ package ui
 import (
 	"io"
 	"time"
+
+	"vigil/internal/untrusted"
 )
 
 // Technique is an ATT&CK technique as a label.
@@ -15,12 +17,12 @@ type Technique struct {
 type FindingRow struct {
 	ID         string
 	Severity   string
-	Title      string    // the rule's title, or "indicator"
-	Indicator  Untrusted // the value that matched, when an indicator did
-	By         string    // "rule" or "indicator"
-	From       string    // whose: "SigmaHQ", "Lorrin"; may be empty
-	Kind       string    // of the entity: "host", "account"
-	Entity     Untrusted
+	Title      string         // the rule's title, or "indicator"
+	Indicator  untrusted.Text // the value that matched, when an indicator did
+	By         string         // "rule" or "indicator"
+	From       string         // whose: "SigmaHQ", "Lorrin"; may be empty
+	Kind       string         // of the entity: "host", "account"
+	Entity     untrusted.Text
 	Events     Count
 	First      time.Time
 	Last       time.Time
@@ -75,16 +77,16 @@ type FindingPage struct {
 // ProvingEvent is one event copied with the finding.
 type ProvingEvent struct {
 	At     time.Time
-	Where  Untrusted // host
-	Brief  Untrusted // the line that says most: a command line, a URL
+	Where  untrusted.Text // host
+	Brief  untrusted.Text // the line that says most: a command line, a URL
 	Fields []EventField
 	Last   bool // belongs to the last ones rather than to the first
 }
 
 // EventField is one field of an event.
 type EventField struct {
-	Name  Untrusted
-	Value Untrusted
+	Name  untrusted.Text
+	Value untrusted.Text
 	Hit   bool // the rule looked at it and it held
 }
 
@@ -92,7 +94,7 @@ type EventField struct {
 type RuleText struct {
 	ID      string // of its page; empty: none
 	Title   string
-	Text    Untrusted
+	Text    untrusted.Text
 	Author  string
 	Licence string
 	Status  string // "stable", "test", "experimental"
@@ -150,7 +152,7 @@ type RuleRow struct {
 
 // RefusedRule is a rule file that was not loaded.
 type RefusedRule struct {
-	File   Untrusted
+	File   untrusted.Text
 	Line   int // 0: not known
 	Reason string
 }

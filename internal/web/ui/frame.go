@@ -4,6 +4,9 @@ import (
 	"html/template"
 	"strings"
 	"time"
+	"unicode"
+
+	"vigil/internal/untrusted"
 )
 
 // Place is one of the nine places of the rail, in the order of the work.
@@ -102,7 +105,7 @@ type Section struct {
 // Span is a piece of a line: plain words, strong words, dim words, attacker-written text, or words that lead somewhere. Exactly one text is set.
 type Span struct {
 	Text   string
-	Raw    Untrusted // when set, Text is ignored
+	Raw    untrusted.Text // when set, Text is ignored
 	Strong bool
 	Dim    bool
 	Href   string // makes a link of Text; never used with Raw
@@ -133,7 +136,7 @@ func lines(ls []Line) template.HTML {
 }
 
 func writeSpan(b *strings.Builder, s Span) {
-	if s.Raw != "" {
+	if !s.Raw.Empty() {
 		b.WriteString(string(raw(s.Raw)))
 		return
 	}
@@ -156,7 +159,7 @@ func safeHref(h string) string {
 		return ""
 	}
 	for _, r := range h {
-		if hidden(r) || r == ' ' || r == '\\' {
+		if r <= ' ' || r == 0x7f || r == '\\' || !unicode.IsPrint(r) {
 			return ""
 		}
 	}

@@ -24,7 +24,7 @@ const graphSide = 12
 
 // graphOf makes the picture of an object's relations.
 func graphOf(p ObjectPage) Graph {
-	g := Graph{Self: string(p.Name), SelfType: p.Type}
+	g := Graph{Self: p.Name.Title(160), SelfType: p.Type}
 	share := func(incoming bool) int { // rows a group may take so that every verb is seen
 		n := 0
 		for _, r := range p.Relations {
@@ -45,7 +45,7 @@ func graphOf(p ObjectPage) Graph {
 			if shown == limit || len(*side) == graphSide {
 				break
 			}
-			*side = append(*side, GraphNode{r.Verb, string(n.Name), n.Type, ObjectURL(n.ID), n.Doubtful})
+			*side = append(*side, GraphNode{r.Verb, n.Name.Title(160), n.Type, ObjectURL(n.ID), n.Doubtful})
 			shown++
 		}
 		*more += max(r.Total.N, int64(len(r.Rows))) - int64(shown)

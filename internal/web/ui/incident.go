@@ -4,6 +4,8 @@ import (
 	"io"
 	"sort"
 	"time"
+
+	"vigil/internal/untrusted"
 )
 
 // IncidentPage is one case: the heart of the product.
@@ -99,10 +101,10 @@ type Note struct {
 // Evidence is one item with its chain of custody.
 type Evidence struct {
 	ID       string
-	Name     Untrusted // file name or description of the item
-	Original bool      // false: a copy
-	Size     int64     // bytes; 0 with an empty hash: a physical item
-	SHA256   string    // hex
+	Name     untrusted.Text // file name or description of the item
+	Original bool           // false: a copy
+	Size     int64          // bytes; 0 with an empty hash: a physical item
+	SHA256   string         // hex
 	Marking  Marking
 	Holder   string // who has it now
 	Place    string
@@ -136,7 +138,7 @@ type Offer struct {
 // Entity is a host, account or service in the case.
 type Entity struct {
 	Kind string // "host", "account"
-	Name Untrusted
+	Name untrusted.Text
 	Role string // "first foothold"; may be empty
 	N    int64  // findings
 	Ref  Ref    // more about it; zero: none
@@ -145,7 +147,7 @@ type Entity struct {
 // Observable is a value seen in the case.
 type Observable struct {
 	Type    string // "domain-name"
-	Value   Untrusted
+	Value   untrusted.Text
 	From    string // "2 sources", "added by hand"
 	Marking Marking
 	Href    string // its object; empty: none
@@ -164,7 +166,7 @@ type Change struct {
 // FieldDiff is one field before and after.
 type FieldDiff struct {
 	Field       string
-	Before, Now Untrusted // empty: was not there, is no longer there
+	Before, Now untrusted.Text // empty: was not there, is no longer there
 }
 
 // incidentView adds what the template needs and no handler fills.
@@ -182,7 +184,7 @@ type clockRow struct {
 
 type markRow struct {
 	Mark
-	Where Untrusted
+	Where untrusted.Text
 }
 
 type tacticName struct {
@@ -223,7 +225,7 @@ func markTable(t Timeline) ([]markRow, []tacticName) {
 	for _, m := range t.Marks {
 		r := markRow{Mark: m}
 		if m.Lane >= 0 && m.Lane < len(t.Lanes) {
-			r.Where = Untrusted(t.Lanes[m.Lane])
+			r.Where = untrusted.New(t.Lanes[m.Lane])
 		}
 		rows = append(rows, r)
 		if m.TacticAs != "" {

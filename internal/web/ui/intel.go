@@ -3,6 +3,8 @@ package ui
 import (
 	"io"
 	"time"
+
+	"vigil/internal/untrusted"
 )
 
 // IntelligencePage is the way into the knowledge base.
@@ -25,7 +27,7 @@ type TypeCount struct {
 // ImportRow is one import in the list.
 type ImportRow struct {
 	ID      string
-	Name    Untrusted // file name
+	Name    untrusted.Text // file name
 	By      string
 	Source  string
 	At      time.Time
@@ -48,9 +50,9 @@ func Intelligence(w io.Writer, p IntelligencePage) error {
 type Hit struct {
 	ID       string
 	Type     string
-	Name     Untrusted // never empty: the value, the pattern or the id stands in
-	Alias    string    // external id, "T1003.001"; may be empty
-	Snippet  []Snip    // where the words were found; may be empty
+	Name     untrusted.Text // never empty: the value, the pattern or the id stands in
+	Alias    string         // external id, "T1003.001"; may be empty
+	Snippet  []Snip         // where the words were found; may be empty
 	Modified time.Time
 	Marking  Marking
 	Source   string
@@ -59,7 +61,7 @@ type Hit struct {
 
 // Snip is a piece of a snippet; Hit says that it matched.
 type Snip struct {
-	Text Untrusted
+	Text untrusted.Text
 	Hit  bool
 }
 
@@ -94,9 +96,9 @@ type ObjectPage struct {
 	Frame
 	ID        string
 	Type      string
-	Name      Untrusted
+	Name      untrusted.Text
 	Alias     string // external id
-	About     Untrusted
+	About     untrusted.Text
 	Facts     []Fact
 	MarkingOf Marking
 	Marked    Why
@@ -110,15 +112,15 @@ type ObjectPage struct {
 	Sightings []Sighting
 	Claims    []Claim
 	History   []Change
-	JSON      Untrusted // the bytes as stored, indented for reading
-	RawHref   string    // where the bytes themselves are; empty: ObjectURL + "/raw"
+	JSON      untrusted.Text // the bytes as stored, indented for reading
+	RawHref   string         // where the bytes themselves are; empty: ObjectURL + "/raw"
 	Actions   []Action
 }
 
 // Fact is one line of an object.
 type Fact struct {
 	Name  string // "Pattern", "Valid until"
-	Value Untrusted
+	Value untrusted.Text
 	Words string // for values of ours; used when Value is empty
 	When  time.Time
 	Why   Why
@@ -136,9 +138,9 @@ type RelationGroup struct {
 // Relation is one neighbour.
 type Relation struct {
 	ID, Type string
-	Name     Untrusted
+	Name     untrusted.Text
 	Alias    string
-	Note     Untrusted // the relation's own description
+	Note     untrusted.Text // the relation's own description
 	Marking  Marking
 	Doubtful bool // an assessed sameness, or low confidence
 }
@@ -149,7 +151,7 @@ type Sighting struct {
 	Count   int64
 	First   time.Time
 	Last    time.Time
-	Where   Untrusted
+	Where   untrusted.Text
 	Finding Ref
 	Marking Marking
 }
@@ -167,7 +169,7 @@ type Claim struct {
 // Object writes the page of one object.
 func Object(w io.Writer, p ObjectPage) error {
 	if p.Title == "" {
-		p.Title = string(p.Name)
+		p.Title = p.Name.Title(160)
 	}
 	if p.RawHref == "" {
 		p.RawHref = ObjectURL(p.ID, "/raw")
@@ -201,7 +203,7 @@ type ImportPage struct {
 // ImportProgress is the part of an import's page that renews itself.
 type ImportProgress struct {
 	ID       string
-	Name     Untrusted
+	Name     untrusted.Text
 	Source   string
 	State    string // "running", "done", "stopped"
 	Trouble  string // why it stopped; empty: nothing
@@ -221,7 +223,7 @@ type ImportProgress struct {
 // Verdict is what became of one object.
 type Verdict struct {
 	N      int64 // place in the bundle, from 1
-	ID     Untrusted
+	ID     untrusted.Text
 	What   string // "added", "newer version", "already there", "refused"
 	Reason string // when refused: where and why
 }

@@ -76,13 +76,13 @@ const shapeOpen = `<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">`
 
 // shapes are drawn rather than typed: the faces lack them, and a fallback's would differ from machine to machine.
 var shapes = map[string]string{
-	"critical":      `<path d="M6 0 12 6 6 12 0 6z"/><path d="M6 3.6 8.4 6 6 8.4 3.6 6z" class="hole"/>`,
-	"high":          `<path d="M6 .4 11.6 6 6 11.6 .4 6z"/>`,
-	"medium":        `<path d="M6 .8 11.8 11 H.2z"/>`,
-	"low":           `<circle cx="6" cy="6" r="4.4"/>`,
-	"informational": `<circle class="o" cx="6" cy="6" r="4.2"/>`,
-	"good":          `<circle class="o" cx="6" cy="6" r="5"/><path class="o" d="M3.4 6.2 5.4 8.2 8.8 4.2"/>`,
-	"no":            `<circle class="o" cx="6" cy="6" r="5"/><path class="o" d="M3.6 3.6 8.4 8.4"/>`,
+	"critical":      `<path d="M6 0 12 6 6 12 0 6z"></path><path d="M6 3.6 8.4 6 6 8.4 3.6 6z" class="hole"></path>`,
+	"high":          `<path d="M6 .4 11.6 6 6 11.6 .4 6z"></path>`,
+	"medium":        `<path d="M6 .8 11.8 11 H.2z"></path>`,
+	"low":           `<circle cx="6" cy="6" r="4.4"></circle>`,
+	"informational": `<circle class="o" cx="6" cy="6" r="4.2"></circle>`,
+	"good":          `<circle class="o" cx="6" cy="6" r="5"></circle><path class="o" d="M3.4 6.2 5.4 8.2 8.8 4.2"></path>`,
+	"no":            `<circle class="o" cx="6" cy="6" r="5"></circle><path class="o" d="M3.6 3.6 8.4 8.4"></path>`,
 }
 
 func shape(name string) template.HTML {

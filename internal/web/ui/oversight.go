@@ -5,6 +5,8 @@ import (
 	"io"
 	"math/bits"
 	"time"
+
+	"vigil/internal/untrusted"
 )
 
 // OversightPage is the record of decisions and who watches it.
@@ -80,10 +82,10 @@ type EntryPage struct {
 // Commitment is one field of a leaf: what the tree holds, and its content where this reader may open it.
 type Commitment struct {
 	Field string
-	Hash  string    // hex
-	Open  bool      // content and salt were given and match the hash
-	Value Untrusted // when Open
-	Salt  string    // hex, when Open
+	Hash  string         // hex
+	Open  bool           // content and salt were given and match the hash
+	Value untrusted.Text // when Open
+	Salt  string         // hex, when Open
 }
 
 // Proof is the receipt.

@@ -3,6 +3,8 @@ package ui
 import (
 	"io"
 	"time"
+
+	"vigil/internal/untrusted"
 )
 
 // PeoplePage lists people and the bodies they belong to.
@@ -79,8 +81,8 @@ type Passkey struct {
 // Session is a log-in.
 type Session struct {
 	ID      string
-	Device  Untrusted // browser's description
-	Address Untrusted
+	Device  untrusted.Text // browser's description
+	Address untrusted.Text
 	Since   time.Time
 	Last    time.Time
 	Current bool
@@ -187,7 +189,7 @@ type Refusal struct {
 	At     time.Time
 	Reason string
 	Lines  int64
-	From   Untrusted
+	From   untrusted.Text
 }
 
 // Source writes the page of one log source.
