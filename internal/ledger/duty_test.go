@@ -155,13 +155,9 @@ func policyLeaf(t testing.TB, seq uint64, id string) []byte {
 	return b
 }
 
-func TestPolicyChangeWaitsForTheOldQuorum(t *testing.T) {
-	var g *gate
-	l, cfg := setup(t, func(c *Config) { g = gated(c, 1, false) })
-	if err := l.Await(awaitCtx(t), 0); err != nil {
-		t.Fatal(err)
-	}
-	old := cfg.Policy
+// successor is the rehearsal's next policy, signed by its trustees: fresh for an hour only.
+func successor(t testing.TB, old *policy.Policy) *policy.Policy {
+	t.Helper()
 	d := old.Draft
 	d.Version, d.Previous, d.Fresh = 2, old.ID(), time.Hour
 	var signers []note.Signer
@@ -181,6 +177,40 @@ func TestPolicyChangeWaitsForTheOldQuorum(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return next
+}
+
+func TestPolicyIsNotInForceByAnOlderCheckpoint(t *testing.T) {
+	l, cfg := setup(t, nil)
+	if err := l.ProposePolicy(successor(t, cfg.Policy)); err != nil {
+		t.Fatal(err)
+	}
+	l.mu.Lock()
+	l.policies.promised, l.policies.pendingAt = true, 10 // its entry stands further on than what is cosigned next
+	l.mu.Unlock()
+	idx, err := l.Append(t.Context(), entry(t, 1, l.PolicyID()))
+	if err == nil {
+		err = l.Await(awaitCtx(t), idx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil { // the witness loop has ended: whatever it was to do is done
+		t.Fatal(err)
+	}
+	if l.PolicyID() != cfg.Policy.ID() {
+		t.Error("in force before its entry was cosigned")
+	}
+}
+
+func TestPolicyChangeWaitsForTheOldQuorum(t *testing.T) {
+	var g *gate
+	l, cfg := setup(t, func(c *Config) { g = gated(c, 1, false) })
+	if err := l.Await(awaitCtx(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	old := cfg.Policy
+	next := successor(t, old)
 	if _, err := l.Append(t.Context(), policyLeaf(t, 1, next.ID())); !errors.Is(err, ErrRefusedLeaf) {
 		t.Errorf("a policy that was not proposed: %v", err)
 	}
@@ -234,16 +264,6 @@ func TestPolicyChangeWaitsForTheOldQuorum(t *testing.T) {
 		} else if len(rep.Policies) != 2 {
 			t.Errorf("policies %v", rep.Policies)
 		}
-	}
-	// Without the history that shows the old quorum, the change does not hold.
-	var kept []string
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "history ") {
-			kept = append(kept, line)
-		}
-	}
-	if rep, err := verify.Export(strings.NewReader(strings.Join(kept, "")), old, time.Now().Add(2*time.Hour)); err == nil {
-		t.Errorf("no trace of the old quorum: %v", rep)
 	}
 }
 

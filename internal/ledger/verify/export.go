@@ -188,7 +188,7 @@ func (c *check) take(r record) {
 		c.cp = cp
 		c.r.Origin, c.r.Size, c.r.Root = cp.Origin, cp.Size, cp.Root
 	case "hashes":
-		if len(r.data)%32 != 0 || len(r.data) == 0 || r.idx != uint64(len(c.hashes)) {
+		if len(r.data)%32 != 0 || len(r.data) == 0 || r.idx != uint64(len(c.hashes)) || c.cp == nil || len(c.hashes)+len(r.data)/32 > maxEntries {
 			c.r.find(Malformed, -1, "line %d: hashes from %d, expected from %d", c.line, r.idx, len(c.hashes))
 			return
 		}

@@ -20,6 +20,7 @@ import (
 	"vigil/internal/ledger/leaf"
 	"vigil/internal/ledger/policy"
 	"vigil/internal/ledger/verify"
+	"vigil/internal/ledger/witness"
 )
 
 const origin = "record.halvern.example/decisions"
@@ -252,6 +253,9 @@ func TestTamperedExportIsNamed(t *testing.T) {
 			if !r.Has(c.kind, c.idx) {
 				t.Errorf("want %s about %d, found %v", c.kind, c.idx, r.Findings)
 			}
+			if strings.Contains(c.name, "swapped policy") && !strings.Contains(fmt.Sprint(r.Findings), "was swapped") {
+				t.Errorf("not called swapped: %v", r.Findings)
+			}
 			if strings.Contains(c.name, "entry") && len(r.Findings) > 3 {
 				t.Errorf("one fault, %d findings: %v", len(r.Findings), r.Findings)
 			}
@@ -342,6 +346,64 @@ func TestMissingAndRepeatedSeq(t *testing.T) {
 	lines = slices.Delete(lines, at(t, lines, "opened "), at(t, lines, "opened ")+1)
 	if r, err = verify.Export(strings.NewReader(join(lines)), f.r.Policy, now); err != nil || len(r.Notices) != 2 {
 		t.Errorf("%v %v %v", err, r.Findings, r.Notices)
+	}
+}
+
+// A new policy's own witnesses can't vouch for the change that made them witnesses.
+func TestChangeOfPolicyNeedsTheOldQuorum(t *testing.T) {
+	f := newFixture(t, "a", 2)
+	old := f.r.Policy
+	d := old.Draft
+	d.Version, d.Previous, d.Witnesses = 2, old.ID(), nil
+	seed := []byte("a-a seed of the test")
+	var clients []*witness.Client
+	for _, n := range []string{"new-1", "new-2"} {
+		w, c, line, err := witness.Rehearse(t.TempDir(), n, seed, map[string][]string{origin: old.Logs}, func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = w.Close() })
+		clients, d.Witnesses = append(clients, c), append(d.Witnesses, line)
+	}
+	var signers []note.Signer
+	for _, n := range []string{"ombudsman.rehearsal", "registrar.rehearsal"} {
+		sum := sha256.Sum256(append([]byte("vigil/rehearsal/"+n+"\n"), seed...))
+		s, _, err := policy.NewSigner(n, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		signers = append(signers, s)
+	}
+	raw, err := policy.Sign(&d, signers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := policy.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.leaves = append(f.leaves, marshal(t, leaf.New(2, leaf.ActionPolicy, "p-trustees", next.ID(), now, record(2), []leaf.Field{{Name: "text", Value: []byte("note 2")}})))
+	byOld := f.checkpoint(t, 2) // of three entries: the change is the last
+	f.leaves = append(f.leaves, marshal(t, leaf.New(3, "incident.note", "p-7f3a", next.ID(), now, record(3), nil)))
+	f.r.Witnesses = clients
+	lines := f.export(t, f.checkpoint(t, 2))
+	k := at(t, lines, "checkpoint ")
+	lines = slices.Insert(lines, k, "policy 2 "+enc(next.Raw))
+	for _, pin := range []*policy.Policy{old, next} {
+		r, err := verify.Export(strings.NewReader(join(lines)), pin, now)
+		if !errors.Is(err, verify.ErrFailed) || !r.Has(verify.Policy, 2) || len(r.Findings) != 1 {
+			t.Errorf("never cosigned by the old witnesses: %v %v", err, r.Findings)
+		}
+	}
+	lines = slices.Insert(lines, k+1, "history "+enc(byOld))
+	for _, pin := range []*policy.Policy{old, next} {
+		if r, err := verify.Export(strings.NewReader(join(lines)), pin, now); err != nil {
+			t.Errorf("cosigned by the old witnesses: %v %v", err, r.Findings)
+		}
+	}
+	lines[at(t, lines, "policy 2 ")] = "policy 3 " + enc(next.Raw)
+	if r, err := verify.Export(strings.NewReader(join(lines)), old, now); !errors.Is(err, verify.ErrFailed) || !r.Has(verify.Policy, 3) {
+		t.Errorf("a policy under another entry: %v %v", err, r.Findings)
 	}
 }
 
