@@ -23,11 +23,11 @@ identity assigned task
 identity contact-for task incident
 identity participated-in task
 identity performed task event
-incident attributed-to intrusion-set
-incident impacts identity
+incident attributed-to intrusion-set threat-actor
+incident impacts identity infrastructure
 incident led-to incident
 incident located-at location
-incident targets identity
+incident targets identity infrastructure
 indicator indicates attack-pattern campaign infrastructure intrusion-set malware threat-actor tool
 indicator based-on observed-data event
 indicator detected incident
@@ -83,8 +83,8 @@ ipv6-addr resolves-to mac-addr
 ipv4-addr belongs-to autonomous-system
 ipv6-addr belongs-to autonomous-system
 event causes impact
-event impacts infrastructure
-event led-to task
+event impacts infrastructure sco
+event led-to event task
 event located-at location
 task blocks event
 task causes event

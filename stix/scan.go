@@ -229,6 +229,7 @@ func (d *doc) members(at uint32) error {
 		bit := uint64(1) << (nameHash(d.raw[n.keyStart:n.keyEnd]) & 63)
 		if count := d.nodes[at].count; count < 64 && !n.keyEscaped {
 			if bloom&bit != 0 && d.hasKey(at, d.raw[n.keyStart:n.keyEnd]) {
+				d.pos = int(n.keyStart)
 				return d.fault("the name %q stands twice", clip(string(d.raw[n.keyStart:n.keyEnd])))
 			}
 		}

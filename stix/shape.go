@@ -2,6 +2,7 @@ package stix
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,7 @@ type shape struct {
 	name  string
 	class string // sdo, sro, sco, meta, struct, ext
 	props map[string]*prop
+	order []string // property names as the tables list them, common ones first
 	names []string // the required properties, by the bit that marks them as seen
 	rules []rule
 	exts  map[string]*shape // known extensions, by key
@@ -135,7 +137,8 @@ func readTables(text string) (objects, structs map[string]*shape, err error) {
 				}
 				cur.props["type"] = &prop{name: "type", kind: stringProp}
 				cur.props["id"] = &prop{name: "id", kind: stringProp}
-				for name, p := range base.props {
+				for _, name := range base.order {
+					p := base.props[name]
 					q := *p
 					cur.add(name, &q, p.required != 0)
 				}
@@ -168,6 +171,9 @@ func readTables(text string) (objects, structs map[string]*shape, err error) {
 
 func (s *shape) add(name string, p *prop, required bool) {
 	p.name, p.required = name, 0
+	if s.props[name] == nil {
+		s.order = append(s.order, name)
+	}
 	s.props[name] = p
 	if required {
 		p.required = 1 << len(s.names)
@@ -178,9 +184,10 @@ func (s *shape) add(name string, p *prop, required bool) {
 // drop takes a common property away from a type that does not have it.
 func (s *shape) drop(name string) {
 	delete(s.props, name)
+	s.order = slices.DeleteFunc(s.order, func(n string) bool { return n == name })
 	s.names, s.rules = nil, nil
-	for _, p := range s.props {
-		if p.required != 0 {
+	for _, n := range s.order {
+		if p := s.props[n]; p.required != 0 {
 			s.add(p.name, p, true)
 		}
 	}

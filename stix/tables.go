@@ -361,6 +361,7 @@ sdo event
   end_time time
   end_time_fidelity enum time-fidelity-enum
   sighting_refs []ref sighting
+  subevents []struct event-sequence
   next_event_refs []ref event
   @order start_time end_time
 
@@ -378,6 +379,59 @@ sdo task
   error string
   priority int 0..100
   impacted_entity_counts any
+  subtasks []struct task-sequence
   next_task_refs []ref task
   @order start_time end_time
+
+sdo impact
+  impact_category! string
+  criticality int 0..100
+  description string
+  end_time time
+  end_time_fidelity enum time-fidelity-enum
+  impacted_entity_counts dict
+  impacted_refs []ref *
+  recoverability enum recoverability-enum
+  start_time time
+  start_time_fidelity enum time-fidelity-enum
+  superseded_by_ref ref impact
+  @order start_time end_time
+  @needs superseded_by_ref end_time
+
+ext impact availability-ext
+  availability_impact! int 0..100
+
+ext impact confidentiality-ext
+  information_type string
+  loss_type! enum loss-type-enum
+  record_count int 0..
+  record_size int 0..
+
+ext impact external-ext
+  impact_type! string
+
+ext impact integrity-ext
+  alteration! enum alteration-enum
+  information_type string
+  record_count int 0..
+  record_size int 0..
+
+ext impact monetary-ext
+  variety! string
+  conversion_rate float 0..
+  conversion_time time
+  currency string
+  currency_actual string
+  max_amount float 0..
+  min_amount float 0..
+  @needs min_amount max_amount currency
+  @needs max_amount min_amount currency
+  @needs conversion_rate conversion_time currency_actual
+
+ext impact physical-ext
+  impact_type! enum physical-impact-enum
+  asset_type string
+
+ext impact traceability-ext
+  traceability_impact! enum traceability-enum
 `

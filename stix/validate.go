@@ -33,6 +33,9 @@ func (c *check) validate(o *Object, bundleVersion string) {
 		c.unknownType(o, ext)
 		return
 	}
+	if def := typeExtensions[o.Type]; def != "" && !ext.newType {
+		c.violation(0, "the type %s needs the extension %s", o.Type, def)
+	}
 	c.shape(0, s, ext.toplevel)
 	c.selectors(o)
 	switch o.Type {
@@ -70,7 +73,7 @@ func (c *check) validate(o *Object, bundleVersion string) {
 func (c *check) looks20(o *Object) bool {
 	switch o.Type {
 	case "grouping", "incident", "infrastructure", "location", "malware-analysis", "note", "opinion",
-		"language-content", "extension-definition", "event", "task":
+		"language-content", "extension-definition", "event", "impact", "task":
 		return false
 	case "indicator":
 		return c.child(0, "pattern_type") == 0
@@ -108,7 +111,7 @@ func (c *check) shape(at uint32, s *shape, extended bool) {
 		slots[p.slot] = i
 		c.property(i, p)
 	}
-	if missing := uint64(1)<<len(s.names) - 1&^seen; missing != 0 {
+	if missing := (uint64(1)<<len(s.names) - 1) &^ seen; missing != 0 {
 		for k, name := range s.names {
 			if missing>>k&1 == 1 && !(c.v20 && optional20[name]) {
 				c.missing(at, name)

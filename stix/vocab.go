@@ -64,6 +64,10 @@ time-fidelity-enum: second minute hour day month year
 task-type-ov: administrative attribution containment declared detected eradication escalated exercised-control external-intelligence external-outreach
   external-support implemented-control investigation negotiation playbook-execution playbook-step-execution ransom-payment recovery reported
   routine-updates victim-notification
+loss-type-enum: confirmed-loss contained exploited-loss suspected-loss none
+alteration-enum: potential-destruction potential-modification partial-destruction partial-modification full-destruction full-modification none
+physical-impact-enum: damaged-functional damaged-nonfunctional destruction none
+traceability-enum: accountability-lost partial-accountability provable-accountability
 tlp1-enum: white green amber red
 tlp2-enum: clear green amber amber+strict red
 pap-enum: white clear green amber red
