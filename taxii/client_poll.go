@@ -225,7 +225,6 @@ func (p *poll) page(ctx context.Context) (objects []Object, done bool, err error
 // advance moves p.at past a page of total objects, of which fresh are new.
 func (p *poll) advance(ctx context.Context, more bool, next string, h http.Header, total, fresh int) (done bool, err error) {
 	_, loop := p.nexts[next]
-	loop = loop || next == p.at.Next
 	last := p.stamp(ctx, h, total, !more || next == "" || loop)
 	if later(last, p.at.Reached) && later(last, p.at.AddedAfter) {
 		p.at.Reached = last

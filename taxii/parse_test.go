@@ -39,6 +39,28 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
+// One version may be held in both specification versions: each is the latest.
+func TestWantsBothSpecVersions(t *testing.T) {
+	a := &Item{ID: "x", Version: "2027-01-01T00:00:00Z", SpecVersion: "2.0", Added: 1}
+	b := &Item{ID: "x", Version: "2027-01-01T00:00:00.000Z", SpecVersion: "2.1", Added: 2}
+	same := []*Item{a, b}
+	for _, c := range []struct {
+		q    Query
+		a, b bool
+	}{
+		{Query{}, false, true},
+		{Query{SpecVersions: []string{"2.0"}}, true, false},
+		{Query{SpecVersions: []string{"2.0", "2.1"}}, true, true},
+		{Query{SpecVersions: []string{"2.0", "2.1"}, Versions: Versions{First: true}}, true, true},
+		{Query{Versions: Versions{All: true}}, false, true},
+		{Query{AddedAfter: 2, SpecVersions: []string{"2.0", "2.1"}}, false, false},
+	} {
+		if c.q.Wants(a, same) != c.a || c.q.Wants(b, same) != c.b {
+			t.Errorf("%+v: %v %v", c.q, c.q.Wants(a, same), c.q.Wants(b, same))
+		}
+	}
+}
+
 // A stamp lies strictly after a time exactly if it exceeds the time's stamp.
 func TestStampOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

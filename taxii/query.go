@@ -47,8 +47,8 @@ type Query struct {
 	// From is where the page begins: only items added strictly after it.
 	// Never below AddedAfter.
 	From Stamp
-	// Limit is how many items the page needs at most, more than zero. A store
-	// may yield more; the caller stops.
+	// Limit is how many items are needed at most, more than zero. A store may
+	// yield more; the caller stops.
 	Limit int
 	// Bodies says whether Item.Body is wanted.
 	Bodies bool

@@ -98,6 +98,33 @@ func TestStoreErrors(t *testing.T) {
 	}
 }
 
+// mute is a store that names a collection which the reader may neither read
+// nor write.
+type mute struct{ *memory.Store }
+
+func (mute) Collection(context.Context, taxii.Reader, string, string) (taxii.Collection, error) {
+	return taxii.Collection{ID: feed, Title: "secret"}, nil
+}
+
+func (mute) Collections(context.Context, taxii.Reader, string) ([]taxii.Collection, error) {
+	return []taxii.Collection{{ID: feed, Title: "secret"}}, nil
+}
+
+func TestNeitherReadNorWriteIsNotThere(t *testing.T) {
+	tg := target(newServer(t, mute{newStore(t, memory.Options{})}, nil), "")
+	for _, method := range []string{"GET", "POST", "DELETE"} {
+		for _, path := range []string{"", "objects/", "manifest/", "objects/" + taxiitest.ID("tool", 1) + "/"} {
+			a := tg.Do(t, taxiitest.Request{Method: method, Path: tg.Root + "collections/" + feed + "/" + path})
+			if a.Code != 404 && a.Code != 405 {
+				t.Errorf("%s %s: %d", method, path, a.Code)
+			}
+		}
+	}
+	if a := tg.Get(t, "collections/"); a.Raw != "{}" {
+		t.Errorf("the list: %s", a.Raw)
+	}
+}
+
 func TestStatusIsKeptADay(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	store := newStore(t, memory.Options{Now: func() time.Time { return now }})

@@ -229,15 +229,23 @@ func (s *Store) Items(ctx context.Context, r taxii.Reader, q *taxii.Query) iter.
 			slices.SortFunc(items, func(a, b *taxii.Item) int { return int(a.Added - b.Added) })
 		}
 		from, _ := slices.BinarySearchFunc(items, q.From+1, func(it *taxii.Item, at taxii.Stamp) int { return int(it.Added - at) })
+		left := q.Limit
 		for i, it := range items[from:] {
+			if left == 0 {
+				return
+			}
 			if i%1024 == 1023 && ctx.Err() != nil {
 				yield(nil, ctx.Err())
 				return
 			}
 			same := s.visible(r, c, c.objects[it.ID])
-			if slices.Contains(same, it) && q.Wants(it, same) && !yield(it, nil) {
+			if !slices.Contains(same, it) || !q.Wants(it, same) {
+				continue
+			}
+			if !yield(it, nil) {
 				return
 			}
+			left--
 		}
 	}
 }

@@ -103,9 +103,11 @@ func negotiation(t *testing.T, tg *Target) {
 		"text/html, */*;q=0.1":                                                              200,
 		"application/taxii+json;version=2.0":                                                406,
 		"application/vnd.oasis.taxii+json; version=2.0": 406,
-		"text/html":                  406,
-		"application/taxii+json;q=0": 406,
-		"*/*, application/taxii+json;version=2.1;q=0.0": 406,
+		"text/html": 406,
+		"application/json;q=0, application/stix+json;q=0":   406,
+		"application/json;q=0, application/stix+json;q=0.5": 200,
+		"application/taxii+json;q=0":                        406,
+		"*/*, application/taxii+json;version=2.1;q=0.0":     406,
 	} {
 		want(t, tg.Do(t, Request{Path: tg.Discovery, Header: map[string]string{"Accept": accept}}), code, "Accept: "+accept)
 	}
@@ -327,7 +329,9 @@ func matchVersion(t *testing.T, tg *Target) {
 	// Two objects; the versions of the first arrive out of order.
 	tg.Post(t, tg.ReadWrite, SDO("indicator", 1, 2))
 	after := tg.Get(t, Objects(tg.ReadWrite, "")).Header.Get("X-TAXII-Date-Added-Last")
-	tg.Post(t, tg.ReadWrite, SDO("indicator", 1, 3), SDO("indicator", 2, 1), SDO("indicator", 1, 1))
+	tg.Post(t, tg.ReadWrite, SDO("indicator", 1, 3))
+	after3 := tg.Get(t, Objects(tg.ReadWrite, "")).Header.Get("X-TAXII-Date-Added-Last")
+	tg.Post(t, tg.ReadWrite, SDO("indicator", 2, 1), SDO("indicator", 1, 1))
 	a, b := ID("indicator", 1)+"@", ID("indicator", 2)+"@"
 	v1, v2, v3, w := a+Version(1), a+Version(2), a+Version(3), b+Version(1)
 	for query, want := range map[string][]string{
@@ -345,6 +349,8 @@ func matchVersion(t *testing.T, tg *Target) {
 		// The latest version among those that match the rest of the query.
 		"match[version]=first&added_after=" + after: {w, v1},
 		"added_after=" + after:                      {v3, w},
+		"added_after=" + after3:                     {w, v1},
+		"match[version]=all&added_after=" + after3:  {w, v1},
 	} {
 		for _, kind := range []string{"objects", "manifest"} {
 			path := "collections/" + tg.ReadWrite + "/" + kind + "/"
