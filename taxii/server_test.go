@@ -125,6 +125,16 @@ func TestNeitherReadNorWriteIsNotThere(t *testing.T) {
 	}
 }
 
+// What one reader was sent must not reach another through a shared cache.
+func TestAnswersAreNotCached(t *testing.T) {
+	tg := target(newServer(t, newStore(t, memory.Options{}), nil), "")
+	for _, path := range []string{tg.Discovery, tg.Root + taxiitest.Objects(feed, ""), tg.Root + "nowhere/x/"} {
+		if a := tg.Do(t, taxiitest.Request{Path: path}); a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v", path, a.Header)
+		}
+	}
+}
+
 func TestStatusIsKeptADay(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	store := newStore(t, memory.Options{Now: func() time.Time { return now }})
