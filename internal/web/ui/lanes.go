@@ -125,6 +125,9 @@ func layLanes(t Timeline) layout {
 	y := lanesTop
 	for i := range t.Lanes {
 		rows := min(max(rowsNeeded(l.spots, i), 1), 4)
+		if perLane[i] > 2 && rows < 4 {
+			rows++ // room to step aside for an arrow
+		}
 		if perLane[i] == 0 {
 			rows = 0
 		}
@@ -262,8 +265,9 @@ func (l *layout) place(t Timeline) {
 					continue
 				}
 				cost, free := c.cost, true
+				lead := box{c.leadX - 1, c.b.y1, c.leadX + 1, s.y - markHalf - 2}
 				for _, o := range taken {
-					if c.b.hits(o) {
+					if c.b.hits(o) || c.leader && lead.hits(o) {
 						free = false
 						break
 					}
@@ -274,6 +278,11 @@ func (l *layout) place(t Timeline) {
 				for _, p := range along {
 					if p.x > c.b.x0-2 && p.x < c.b.x1+2 && p.y > c.b.y0 && p.y < c.b.y1 {
 						cost += 4
+					}
+				}
+				for _, g := range l.axis.gaps {
+					if c.b.x0 < g.x1 && g.x0 < c.b.x1 {
+						cost += 5
 					}
 				}
 				if cost < best {

@@ -60,6 +60,11 @@ func tlp(m Marking) template.HTML {
 	return template.HTML(`<span class="tlp t-` + m.class() + `" title="` + template.HTMLEscapeString(m.meaning()) + `">` + m.words() + `</span>`)
 }
 
+// tlpShort is the chip for a table's cell, without the scheme's name before the level.
+func tlpShort(m Marking) template.HTML {
+	return template.HTML(strings.Replace(string(tlp(m)), ">TLP:", ">", 1))
+}
+
 // Tone is what a colour may say. Empty is neutral.
 type Tone string
 

@@ -163,17 +163,18 @@ func treePicture(t Tree) template.HTML {
 		if !w.At.IsZero() {
 			said += " at " + w.At.UTC().Format(stampForm)
 		}
-		d.el("path", "", "class", "br", "d", path("M%s %sC%s %s %s %s %s %s", min(rootX+215, 600), rootY, 620, rootY, 640, y+18, 690, y+18))
+		d.el("path", "", "class", "br", "d", path("M%s %sH560C%s %s %s %s %s %s", rootX+6, rootY, 620, rootY, 640, y+18, 690, y+18))
 		d.el("rect", "", "class", class, "x", "690", "y", f1(y+.5), "width", "384", "height", "36", "rx", "3")
 		if w.OK {
 			d.el("circle", "", "class", mark, "cx", "706", "cy", f1(y+18), "r", "5")
 		} else {
 			d.el("path", "", "class", mark, "d", path("M%s %sl6 6-6 6-6-6z", 706, y+12))
 		}
-		d.text("nm", 722, y+15, fit(Visible(w.Name), 340))
+		name := Visible(w.Name)
 		if w.Note != "" {
-			said += " · " + w.Note
+			name += " · " + Visible(w.Note)
 		}
+		d.text("nm", 722, y+15, fit(name, 345))
 		d.text("ty", 722, y+30, fit(Visible(said), 345))
 	}
 	if len(t.Witnesses) == 0 {

@@ -21,7 +21,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"asset": assets.URL, "dict": dict, "count": thousands, "counted": Count.words, "some": some, "size": size, "length": length,
 	"stamp": stamp, "exact": exact, "clock": clock, "when": when, "ago": ago, "longday": longDay, "plain": plainWord, "up": upperFirst,
 	"raw": raw, "rawshort": rawShort, "defanged": defanged, "visible": Visible,
-	"tlp": tlp, "sev": sev, "sevclass": sevClass, "tone": toneMark, "shape": shape, "line": line, "lines": lines,
+	"tlpshort": tlpShort, "tlp": tlp, "sev": sev, "sevclass": sevClass, "tone": toneMark, "shape": shape, "line": line, "lines": lines,
 	"spark": spark, "lanes": lanesPicture, "graph": graphPicture, "tree": treePicture, "rawblock": rawBlock, "has": has, "title": title, "written": written,
 	"rawid":      func(s string) untrusted.Text { return untrusted.New(s) },
 	"findingURL": FindingURL, "ruleURL": RuleURL, "incidentURL": IncidentURL, "evidenceURL": EvidenceURL, "objectURL": ObjectURL, "typeURL": TypeURL,
