@@ -29,7 +29,7 @@ const glimpseShift = 32 - 16
 func newGlimpse(s *subEngine, lits []lit) *glimpse {
 	g := &glimpse{}
 	for _, sp := range s.preds {
-		if sp.field < 0 && !sp.direct && sp.gate < 0 {
+		if sp.field < 0 && !sp.direct && len(sp.gates) == 0 {
 			g.always = true
 			return g
 		}
@@ -140,10 +140,16 @@ func (g *glimpse) possible(b []byte) bool {
 			}
 		}
 	}
-	for ; i < len(b); i++ {
-		if g.found(b, i) {
+	for t := i; t < len(b); t++ {
+		if g.found(b, t) {
 			return true
 		}
+	}
+	if tail := b[max(0, i-1):]; bytes.Contains(tail, []byte(`\u`)) {
+		escape = highs
+	}
+	for _, c := range b[i:] {
+		seen |= uint64(c)
 	}
 	// characters written as escapes, and the long s and Kelvin sign, which fold to ASCII letters
 	if escape&highs != 0 && (bytes.Contains(b, []byte(`\u00`)) || bytes.Contains(b, []byte(`\u017`)) || bytes.Contains(b, []byte(`\u21`))) {

@@ -237,10 +237,11 @@ func (m *Matcher) predicate(id int32) bool {
 	if mm := ev.memo[id]; mm>>1 == ev.epoch {
 		return mm&1 != 0
 	}
-	r := false
-	if sp.gate < 0 || ev.bits[sp.gate] == ev.epoch {
-		r = m.sc.evaluate(sp)
+	r := true
+	for _, g := range sp.gates {
+		r = r && ev.bits[g] == ev.epoch
 	}
+	r = r && m.sc.evaluate(sp)
 	ev.memo[id] = ev.epoch << 1
 	if r {
 		ev.memo[id] |= 1

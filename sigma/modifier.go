@@ -289,7 +289,7 @@ func (l *lowering) build() (*expr, error) {
 			if v.text == "" {
 				return nil, fmt.Errorf("an empty regular expression matches everything")
 			}
-			if p.re, p.gate, err = compileRegex(v.text, l.reFlags); err != nil {
+			if p.re, p.gates, err = compileRegex(v.text, l.reFlags); err != nil {
 				return nil, err
 			}
 		case l.cidr:
@@ -367,10 +367,10 @@ func (l *lowering) strings(link exprOp) (*expr, error) {
 				p := &pred{kind: predGlob, field: it.field, cased: l.cased, glob: gl, lit: lt}
 				if gl != nil {
 					if s := foldString(gl.longest()); s != "" {
-						p.gate = []lit{{litContains, s}}
+						p.gates = [][]lit{{{litContains, s}}}
 					}
 				} else {
-					p.gate = []lit{{lt.op, foldString(lt.text)}}
+					p.gates = [][]lit{{{lt.op, foldString(lt.text)}}}
 				}
 				alts = append(alts, predExpr(p))
 			}

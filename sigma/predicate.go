@@ -37,9 +37,9 @@ type pred struct {
 	net   netip.Prefix
 	op    string // predCompare: lt, lte, gt, gte, eq
 	num   number
-	unit  string // time part, or ""
-	ref   string // predRef: the other field
-	gate  []lit  // folded literals of which one must occur for the predicate to hold; nil when unknown
+	unit  string  // time part, or ""
+	ref   string  // predRef: the other field
+	gates [][]lit // folded literals: of every clause one must occur for the predicate to hold
 	key   string
 }
 

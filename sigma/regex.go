@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
 // compileRegex turns a Sigma regular expression into Go's. The specification's metacharacters (modifiers appendix, "Regular
 // Expression") are all there; what it lists as unsupported (look-around, back-references) does not compile and is refused.
-func compileRegex(src, flags string) (*regexp.Regexp, []lit, error) {
+func compileRegex(src, flags string) (*regexp.Regexp, [][]lit, error) {
 	if flags != "" {
 		src = "(?" + flags + ")" + src
 	}
@@ -24,11 +26,15 @@ func compileRegex(src, flags string) (*regexp.Regexp, []lit, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("regular expression %q: %w", src, err)
 	}
-	var gate []lit
-	for _, s := range required(tree) {
-		gate = append(gate, lit{litContains, s})
+	var gates [][]lit
+	for _, c := range required(tree) {
+		var gate []lit
+		for _, s := range c {
+			gate = append(gate, lit{litContains, s})
+		}
+		gates = append(gates, gate)
 	}
-	return re, gate, nil
+	return re, gates, nil
 }
 
 // dollar rewrites $ to what it means in PCRE: the end, or before a newline at the end. It reports whether there was one.
@@ -60,11 +66,11 @@ func pcreEnd(flags syntax.Flags) *syntax.Regexp {
 
 const (
 	maxGateLits = 24 // more alternatives than this are no useful gate
-	minGateLen  = 2
+	maxGates    = 6  // clauses kept of one expression
 )
 
-// required returns folded literals of which every match contains at least one; nil when none are known.
-func required(re *syntax.Regexp) []string {
+// required returns clauses of folded literals: of every clause, each match contains at least one literal.
+func required(re *syntax.Regexp) [][]string {
 	switch re.Op {
 	case syntax.OpLiteral:
 		return usable([]string{foldRunes(re.Rune)})
@@ -74,6 +80,10 @@ func required(re *syntax.Regexp) []string {
 		if re.Min > 0 {
 			return required(re.Sub[0])
 		}
+	case syntax.OpCharClass:
+		if s, ok := single(re); ok {
+			return usable([]string{s})
+		}
 	case syntax.OpAlternate:
 		var all []string
 		for _, s := range re.Sub {
@@ -81,28 +91,24 @@ func required(re *syntax.Regexp) []string {
 			if r == nil {
 				return nil
 			}
-			all = append(all, r...)
+			all = append(all, slices.MaxFunc(r, func(a, b []string) int { return gateScore(a) - gateScore(b) })...)
 		}
 		return usable(all)
 	case syntax.OpConcat:
-		var best []string
+		var out [][]string
 		run := ""
-		consider := func(c []string) {
-			if c = usable(c); c != nil && gateScore(c) > gateScore(best) {
-				best = c
-			}
-		}
 		for _, s := range re.Sub {
 			if lit, ok := single(s); ok {
 				run += lit
 				continue
 			}
-			consider([]string{run})
+			out = append(out, usable([]string{run})...)
 			run = ""
-			consider(required(s))
+			out = append(out, required(s)...)
 		}
-		consider([]string{run})
-		return best
+		out = append(out, usable([]string{run})...)
+		slices.SortStableFunc(out, func(a, b []string) int { return gateScore(b) - gateScore(a) })
+		return out[:min(len(out), maxGates)]
 	}
 	return nil
 }
@@ -136,17 +142,18 @@ func single(re *syntax.Regexp) (string, bool) {
 	return "", false
 }
 
-func usable(c []string) []string {
+// usable returns c as the only clause if it narrows anything.
+func usable(c []string) [][]string {
 	if len(c) == 0 || len(c) > maxGateLits {
 		return nil
 	}
 	for _, s := range c {
 		// U+FFFD also stands for bytes that are not UTF-8, so it cannot be looked for
-		if len(s) < minGateLen || containsRune(s, utf8.RuneError) {
+		if s == "" || len(s) == 1 && !strings.Contains("`^{}+<>|&!;#@~$", s) || containsRune(s, utf8.RuneError) {
 			return nil
 		}
 	}
-	return c
+	return [][]string{c}
 }
 
 func containsRune(s string, want rune) bool {

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -33,9 +34,9 @@ type node struct {
 // subPred is a predicate as the sub-engine knows it.
 type subPred struct {
 	p      *pred
-	direct bool  // the literals found decide it
-	gate   int32 // predicate whose literals must have been found first; -1 for none
-	field  int32 // -1 for every value
+	direct bool    // the literals found decide it
+	gates  []int32 // predicates whose literals must have been found first, the rarest in front
+	field  int32   // -1 for every value
 	ref    int32
 }
 
@@ -55,10 +56,11 @@ func (b *subBuilder) pred(p *pred) int32 {
 	if id, ok := b.byKey[p.key]; ok {
 		return id
 	}
-	sp := subPred{p: p, direct: p.kind == predLits, gate: -1, field: -1, ref: -1}
-	if p.gate != nil {
-		sp.gate = b.pred((&pred{kind: predLits, field: p.field, lits: slices.Clone(p.gate)}).seal())
+	sp := subPred{p: p, direct: p.kind == predLits, field: -1, ref: -1}
+	for _, g := range p.gates {
+		sp.gates = append(sp.gates, b.pred((&pred{kind: predLits, field: p.field, lits: slices.Clone(g)}).seal()))
 	}
+	slices.SortStableFunc(sp.gates, func(x, y int32) int { return cmp.Compare(b.costs[x], b.costs[y]) })
 	if p.field != "" {
 		sp.field = b.tab.ids[p.field]
 	} else {
@@ -73,8 +75,8 @@ func (b *subBuilder) pred(p *pred) int32 {
 	cost := noWitness
 	if sp.direct {
 		cost = witnessCost(p)
-	} else if sp.gate >= 0 {
-		cost = b.costs[sp.gate]
+	} else if len(sp.gates) > 0 {
+		cost = b.costs[sp.gates[0]]
 	}
 	b.costs = append(b.costs, cost)
 	b.wits = append(b.wits, nil)
@@ -122,7 +124,7 @@ func (b *subBuilder) work(n *node) int {
 	if n.op == exprPred {
 		if sp := &b.sub.preds[n.pred]; sp.direct {
 			return 0
-		} else if sp.gate >= 0 {
+		} else if len(sp.gates) > 0 {
 			return 1
 		} else if sp.p.kind == predRegex {
 			return 3
@@ -197,7 +199,7 @@ func (b *subBuilder) witness(n *node, neg bool) ([]int32, float64) {
 		if sp.direct {
 			return []int32{n.pred}, b.costs[n.pred]
 		}
-		return []int32{sp.gate}, b.costs[n.pred]
+		return sp.gates[:1:1], b.costs[n.pred]
 	case exprNot:
 		return b.witness(&n.kids[0], !neg)
 	}
