@@ -46,14 +46,16 @@ type bundleReader struct {
 	head    []byte // the bundle without its objects
 }
 
-// fill reads more behind buf. What stands before keep is dropped.
-func (b *bundleReader) fill(keep int) bool {
+// fill reads more behind buf. What stands before *keep is dropped, and *keep
+// follows it; it is at most pos.
+func (b *bundleReader) fill(keep *int) bool {
 	if b.eof {
 		return false
 	}
-	if keep > 0 {
-		n := copy(b.buf, b.buf[keep:])
-		b.buf, b.pos, b.base = b.buf[:n], b.pos-keep, b.base+int64(keep)
+	if *keep > 0 {
+		n := copy(b.buf, b.buf[*keep:])
+		b.buf, b.pos, b.base = b.buf[:n], b.pos-*keep, b.base+int64(*keep)
+		*keep = 0
 	}
 	if len(b.buf) == cap(b.buf) {
 		b.buf = append(make([]byte, 0, 2*cap(b.buf)), b.buf...)
@@ -79,7 +81,8 @@ func (b *bundleReader) peek() byte {
 		if b.pos = skipSpace(b.buf, b.pos); b.pos < len(b.buf) {
 			return b.buf[b.pos]
 		}
-		if !b.fill(b.pos) {
+		keep := b.pos
+		if !b.fill(&keep) {
 			return 0
 		}
 	}
@@ -103,7 +106,7 @@ func (b *bundleReader) cut() error {
 
 func (b *bundleReader) read() error {
 	if b.peek() == 0xEF { // a byte order mark
-		for len(b.buf)-b.pos < 3 && b.fill(0) {
+		for keep := b.pos; len(b.buf)-b.pos < 3 && b.fill(&keep); {
 		}
 		if bytes.HasPrefix(b.buf[b.pos:], []byte("\xEF\xBB\xBF")) {
 			b.pos += 3
@@ -145,8 +148,7 @@ func (b *bundleReader) object() error {
 	b.pos++
 	streamed := false
 	for first := true; ; first = false {
-		from := b.base + int64(at)
-		c := b.peekKeep(&at, from)
+		c := b.peekKeep(&at)
 		if c == '}' && (first || !sep) {
 			b.pos++
 			break
@@ -162,11 +164,11 @@ func (b *bundleReader) object() error {
 			return err
 		}
 		key := string(unescape(nil, name[1:len(name)-1]))
-		if c := b.peekKeep(&at, 0); c != ':' {
+		if c := b.peekKeep(&at); c != ':' {
 			return b.fault("a colon is expected after the name %q", clip(key))
 		}
 		b.pos++
-		c = b.peekKeep(&at, 0)
+		c = b.peekKeep(&at)
 		if key == "objects" && c == '[' && (typ == "" || typ == "bundle") {
 			if streamed {
 				return b.fault("the name \"objects\" stands twice")
@@ -203,7 +205,7 @@ func (b *bundleReader) object() error {
 				return b.fault("the bundle has more than %d bytes beside its objects", b.opt.Limits.Header)
 			}
 		}
-		c = b.peekKeep(&at, 0)
+		c = b.peekKeep(&at)
 		b.pos++
 		if sep = c == ','; sep {
 			if !streamed {
@@ -259,41 +261,40 @@ func (b *bundleReader) checkHead(typ string) error {
 }
 
 // peekKeep is peek that does not drop bytes from *at on.
-func (b *bundleReader) peekKeep(at *int, _ int64) byte {
+func (b *bundleReader) peekKeep(at *int) byte {
 	for {
 		if b.pos = skipSpace(b.buf, b.pos); b.pos < len(b.buf) {
 			return b.buf[b.pos]
 		}
-		drop := *at
-		if !b.fill(drop) {
+		if !b.fill(at) {
 			return 0
 		}
-		*at -= drop
 	}
 }
 
 // take consumes the value at pos and gives a copy of its bytes; *at is kept.
 func (b *bundleReader) take(at *int, most int) ([]byte, error) {
+	switch c := b.peekKeep(at); c {
+	case 0:
+		return nil, b.cut()
+	case ',', ':', ']', '}':
+		return nil, b.fault("a value is expected, not %q", rune(c))
+	}
 	f := framer{}
-	from := b.pos
+	ahead := b.pos - *at // of the value, which moves with *at
 	for {
 		n, done := f.feed(b.buf[b.pos:])
 		b.pos += n
+		from := *at + ahead
 		if b.pos-from > most {
 			return nil, b.fault("a value has more than %d bytes", most)
 		}
 		if done {
 			return bytes.Clone(b.buf[from:b.pos]), nil
 		}
-		drop := *at
-		if !b.fill(drop) {
-			if f.scalar && b.eof && b.err == nil {
-				return bytes.Clone(b.buf[from:b.pos]), nil
-			}
+		if !b.fill(at) {
 			return nil, b.cut()
 		}
-		*at -= drop
-		from -= drop
 	}
 }
 
@@ -341,14 +342,12 @@ func (b *bundleReader) item() error {
 		if done {
 			break
 		}
-		drop := from
 		if over {
-			drop = b.pos
+			from = b.pos
 		}
-		if !b.fill(drop) {
+		if !b.fill(&from) {
 			return b.cut()
 		}
-		from = max(from-drop, 0)
 	}
 	if over {
 		err := &Error{Offset: -1, limit: true, Reason: fmt.Sprintf("object has more than %d bytes", b.opt.Limits.Bytes)}
