@@ -193,3 +193,20 @@ func (d *Detector) Judge(ctx context.Context, who access.Principal, id, state, r
 	})
 	return err
 }
+
+// Days counts one source's events by UTC day (Unix seconds of its beginning), from a time on.
+func Days(ctx context.Context, v *store.View, source string, since time.Time) (map[int64]int64, error) {
+	type count struct{ hour, n int64 }
+	rows, err := store.Select(ctx, v, `SELECT h.mid, h.hour, h.n FROM event_hour h WHERE h.source=? AND h.hour>=? AND VISIBLE(h)`, []any{source, since.Unix()},
+		func(row *store.Row) (c count, err error) { return c, row.Scan(&c.hour, &c.n) })
+	if err != nil {
+		return nil, err
+	}
+	out := map[int64]int64{}
+	sheet := marking.NewSheet(v.Reader())
+	for _, r := range rows {
+		c := marking.Open(sheet, r)
+		out[c.hour-c.hour%86400] += c.n
+	}
+	return out, nil
+}
