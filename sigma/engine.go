@@ -43,6 +43,7 @@ type Engine struct {
 	opt    Options
 	rules  []*compiledRule
 	corrs  []*compiledCorrelation
+	links  map[*compiledRule][]corrLink
 	fields *fieldTable
 	class  *classifier
 

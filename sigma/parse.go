@@ -456,7 +456,7 @@ func (b *nodes) filter(doc map[string]*yaml.Node, m Meta, lines int) (*Filter, e
 }
 
 func (b *nodes) correlation(n *yaml.Node, m Meta) (*Correlation, error) {
-	c := &Correlation{Meta: m}
+	c := &Correlation{Meta: m, Percentile: -1}
 	if n.Kind != yaml.MappingNode {
 		return nil, errAt(n, "correlation must be a map")
 	}
@@ -464,7 +464,6 @@ func (b *nodes) correlation(n *yaml.Node, m Meta) (*Correlation, error) {
 	if err != nil {
 		return nil, err
 	}
-	haveGroup := false
 	for _, p := range ps {
 		v := p[1]
 		switch p[0].Value {
@@ -475,7 +474,6 @@ func (b *nodes) correlation(n *yaml.Node, m Meta) (*Correlation, error) {
 				return nil, err
 			}
 		case "group-by":
-			haveGroup = true
 			if c.GroupBy, err = b.texts(v); err != nil {
 				return nil, err
 			}
@@ -503,7 +501,6 @@ func (b *nodes) correlation(n *yaml.Node, m Meta) (*Correlation, error) {
 			return nil, errAt(p[0], "correlation has no attribute %q", p[0].Value)
 		}
 	}
-	_ = haveGroup
 	return c, c.check(n)
 }
 
@@ -534,6 +531,9 @@ func (c *Correlation) check(n *yaml.Node) error {
 		return errAt(n, "the mandatory type is missing from the correlation")
 	default:
 		return errAt(n, "correlation type %q is not defined", string(c.Type))
+	}
+	if c.Percentile >= 0 && c.Type != ValuePercentile {
+		return errAt(n, "%s takes no percentile", c.Type)
 	}
 	temporal := c.Type == Temporal || c.Type == TemporalOrdered
 	if len(c.Condition) == 0 && !temporal {
@@ -621,6 +621,12 @@ func (b *nodes) correlationCondition(n *yaml.Node, c *Correlation) error {
 			if c.ValueFields, err = b.texts(v); err != nil {
 				return err
 			}
+		case "percentile":
+			f, err := strconv.ParseFloat(v.Value, 64)
+			if err != nil || !(f >= 0 && f <= 100) {
+				return errAt(v, "percentile is a number from 0 to 100")
+			}
+			c.Percentile = f
 		case "gt", "gte", "lt", "lte", "eq", "neq":
 			f, err := strconv.ParseFloat(v.Value, 64)
 			if err != nil || v.Kind != yaml.ScalarNode || f != f || f-f != 0 {

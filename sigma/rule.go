@@ -156,8 +156,11 @@ type Correlation struct {
 	Timespan time.Duration
 	// Condition is a conjunction. It is empty only for temporal types, where it means every referred rule.
 	Condition []Comparison
-	// Fields lists the fields of the condition (value_count, value_sum, value_avg, value_percentile).
+	// ValueFields lists the fields of the condition (value_count, value_sum, value_avg, value_percentile).
 	ValueFields []string
+	// Percentile is the rank in percent that value_percentile compares, as pySigma writes it (condition "percentile"); -1 when it is not
+	// given, and the condition is then on the share of each distinct value, in percent.
+	Percentile float64
 	// Generate says that the referred rules report on their own as well.
 	Generate bool
 }
