@@ -41,7 +41,7 @@ func SixBands() []Band {
 	}
 }
 
-// First says which number key opens the first want of each band; the template uses it.
+// numbered gives the first want of each band the number key that opens it.
 func (p SituationPage) numbered() []numberedBand {
 	n := 0
 	out := make([]numberedBand, 0, len(p.Bands))
