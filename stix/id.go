@@ -35,20 +35,26 @@ func idFault[T string | []byte](s T) string {
 	if reason := typeFault(s[:cut]); reason != "" {
 		return reason
 	}
-	for i := cut + 2; i < len(s); i++ {
-		switch i - cut - 2 {
-		case 8, 13, 18, 23:
-			if s[i] != '-' {
-				return "has a UUID that is not of the form 8-4-4-4-12"
-			}
-		default:
-			if !isHex(s[i]) {
-				return "has a UUID with a character that is not hexadecimal"
-			}
+	u := s[cut+2:]
+	if u[8] != '-' || u[13] != '-' || u[18] != '-' || u[23] != '-' {
+		return "has a UUID that is not of the form 8-4-4-4-12"
+	}
+	for i := 0; i < uuidLen; i++ {
+		if hexClass[u[i]] == 0 || hexClass[u[i]] == 2 && i != 8 && i != 13 && i != 18 && i != 23 {
+			return "has a UUID with a character that is not hexadecimal"
 		}
 	}
 	return ""
 }
+
+// hexClass is 1 for a hexadecimal digit and 2 for a hyphen.
+var hexClass = func() (t [256]uint8) {
+	for _, c := range []byte("0123456789abcdefABCDEF") {
+		t[c] = 1
+	}
+	t['-'] = 2
+	return t
+}()
 
 // typeFault says what keeps s from being an object type name (STIX 2.1, 11.2:
 // 3 to 250 of a-z, 0-9 and single hyphens), or "".
@@ -68,9 +74,7 @@ func typeFault[T string | []byte](s T) string {
 	return ""
 }
 
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
+func isHex(c byte) bool { return hexClass[c] == 1 }
 
 // Type is the object type that the id names, "" when id is no identifier.
 func (id ID) Type() string {

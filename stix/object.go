@@ -143,10 +143,7 @@ func (c *check) header() *Object {
 	titleRank := len(titles)
 	for i := c.first(0); i != 0 && c.err == nil; i = c.nodes[i].next {
 		n := &c.nodes[i]
-		name := c.raw[n.keyStart:n.keyEnd]
-		if n.keyEscaped {
-			name = unescape(nil, name)
-		}
+		name := c.keyBytes(i)
 		switch string(name) {
 		case "type":
 			if n.kind != kindString {
@@ -218,7 +215,7 @@ func (c *check) header() *Object {
 	if title != 0 {
 		o.Name = string(c.text(title))
 	}
-	o.refs = c.collect(0, nil)
+	o.refs = c.collect(0, o.CreatedByRef, nil)
 	return o
 }
 
@@ -339,7 +336,7 @@ func (c *check) externals(at uint32) []ExternalReference {
 		}
 		var e ExternalReference
 		for j := c.first(i); j != 0; j = c.nodes[j].next {
-			switch c.key(j) {
+			switch string(c.keyBytes(j)) {
 			case "source_name":
 				e.SourceName = intern(c.stringAt(j))
 			case "description":
@@ -362,41 +359,63 @@ func (c *check) externals(at uint32) []ExternalReference {
 	return out
 }
 
-// collect appends the references below container at.
-func (c *check) collect(at uint32, refs []Ref) []Ref {
+// collect appends the references below container at. creator is the object's
+// created_by_ref, whose text is shared.
+func (c *check) collect(at uint32, creator ID, refs []Ref) []Ref {
 	for i := c.first(at); i != 0 && c.err == nil; i = c.nodes[i].next {
 		n := &c.nodes[i]
-		name := c.raw[n.keyStart:n.keyEnd]
-		if n.keyEscaped {
-			name = unescape(nil, name)
-		}
-		switch {
-		case at == 0 && (string(name) == "object_marking_refs" || string(name) == "granular_markings"):
-		case n.kind == kindString && hasSuffix(name, "_ref"):
-			if b := c.text(i); idFault(b) == "" {
-				refs = append(refs, Ref{Path: c.refPath(at, i, name), ID: ID(b)})
-			}
-		case n.kind == kindArray && hasSuffix(name, "_refs"):
-			if int(n.count)+len(refs) > c.lim.Refs {
-				break // refused below
-			}
-			for j := c.first(i); j != 0; j = c.nodes[j].next {
-				if b := c.stringAt(j); b != nil && idFault(b) == "" {
-					refs = append(refs, Ref{Path: c.refPath(at, i, name), ID: ID(b)})
-				}
-			}
+		if n.kind < kindString {
 			continue
 		}
-		if n.kind == kindObject || n.kind == kindArray && !(at == 0 && (string(name) == "object_marking_refs" || string(name) == "granular_markings")) {
-			refs = c.collect(i, refs)
-		}
-		if len(refs) > c.lim.Refs || n.kind == kindArray && hasSuffix(name, "_refs") && int(n.count)+len(refs) > c.lim.Refs {
-			if c.err == nil {
-				c.err = &Error{Path: c.path(i), Offset: int(n.start), limit: true, Reason: fmt.Sprintf("object holds more than %d references", c.lim.Refs)}
+		name := c.keyBytes(i)
+		switch {
+		case n.kind == kindString:
+			if hasSuffix(name, "_ref") {
+				refs = c.collectOne(at, i, i, name, creator, refs)
 			}
+		case at == 0 && (string(name) == "object_marking_refs" || string(name) == "granular_markings"):
+		case n.kind == kindArray && hasSuffix(name, "_refs"):
+			for j := c.first(i); j != 0 && c.err == nil; j = c.nodes[j].next {
+				if c.nodes[j].kind == kindString {
+					refs = c.collectOne(at, i, j, name, creator, refs)
+				}
+			}
+			refs = c.collectBelow(i, creator, refs)
+		case n.count > 0:
+			refs = c.collect(i, creator, refs)
 		}
 	}
 	return refs
+}
+
+// collectBelow looks into the containers of a list whose strings are done.
+func (c *check) collectBelow(at uint32, creator ID, refs []Ref) []Ref {
+	for j := c.first(at); j != 0 && c.err == nil; j = c.nodes[j].next {
+		if c.nodes[j].kind >= kindArray {
+			refs = c.collect(j, creator, refs)
+		}
+	}
+	return refs
+}
+
+// collectOne appends the reference in string node j of property i.
+func (c *check) collectOne(parent, i, j uint32, name []byte, creator ID, refs []Ref) []Ref {
+	b := c.text(j)
+	if idFault(b) != "" {
+		return refs
+	}
+	if len(refs) >= c.lim.Refs {
+		c.err = &Error{Path: c.path(i), Offset: int(c.nodes[j].start), limit: true, Reason: fmt.Sprintf("object holds more than %d references", c.lim.Refs)}
+		return refs
+	}
+	id := creator
+	if string(b) != string(creator) {
+		id = ID(b)
+	}
+	if refs == nil {
+		refs = make([]Ref, 0, 4)
+	}
+	return append(refs, Ref{Path: c.refPath(parent, i, name), ID: id})
 }
 
 func hasSuffix(b []byte, s string) bool {
@@ -425,6 +444,8 @@ var known = func() map[string]string {
 		"created_by_ref", "source_ref", "target_ref", "sighting_of_ref", "where_sighted_refs", "observed_data_refs",
 		"object_refs", "object_ref", "sample_refs", "operating_system_refs", "resolves_to_refs", "belongs_to_refs",
 		"parent_directory_ref", "contains_refs", "content_ref", "host_vm_ref", "analysis_sco_refs", "sample_ref",
+		"uses", "mitigates", "detects", "indicates", "attributed-to", "targets", "related-to", "based-on", "revoked-by",
+		"derived-from", "duplicate-of", "subtechnique-of", "communicates-with", "consists-of", "delivers", "located-at",
 		"src_ref", "dst_ref", "parent_ref", "child_refs", "image_ref", "creator_user_ref", "opened_connection_refs",
 	} {
 		m[s] = s

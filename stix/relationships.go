@@ -133,14 +133,14 @@ func (c *check) relationship() {
 	if at == 0 || src == 0 || dst == 0 || c.nodes[at].kind != kindString {
 		return
 	}
-	rel := string(c.text(at))
+	rel := intern(c.text(at))
 	for i := 0; i < len(rel); i++ {
 		if ch := rel[i]; !(ch >= 'a' && ch <= 'z' || ch >= '0' && ch <= '9' || ch == '-') {
 			c.violation(at, "%q is no relationship type: a-z, 0-9 and hyphens are allowed", clip(rel))
 			return
 		}
 	}
-	source, target := ID(c.stringAt(src)).Type(), ID(c.stringAt(dst)).Type()
+	source, target := c.refType(src), c.refType(dst)
 	_, known := relationshipTypes[rel]
 	if !known && rel != "derived-from" && rel != "duplicate-of" {
 		return
@@ -148,4 +148,13 @@ func (c *check) relationship() {
 	if Class(source) != "" && Class(target) != "" && !RelationshipKnown(source, rel, target) {
 		c.note(Advice, at, "the specification has no %s from %s to %s", rel, source, target)
 	}
+}
+
+// refType is the type that the reference in node i names, "" when it is none.
+func (c *check) refType(i uint32) string {
+	b := c.stringAt(i)
+	if cut := len(b) - uuidLen - 2; cut > 0 {
+		return intern(b[:cut])
+	}
+	return ""
 }

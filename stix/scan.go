@@ -547,6 +547,16 @@ func (d *doc) key(i uint32) string {
 	return string(b)
 }
 
+// keyBytes is the name of node i, for comparing.
+func (d *doc) keyBytes(i uint32) []byte {
+	n := &d.nodes[i]
+	b := d.raw[n.keyStart:n.keyEnd]
+	if n.keyEscaped {
+		return unescape(nil, b)
+	}
+	return b
+}
+
 // text is the bytes of string node i, unescaped; of any other, as written.
 func (d *doc) text(i uint32) []byte {
 	n := &d.nodes[i]

@@ -97,11 +97,7 @@ func (c *check) shape(at uint32, s *shape, extended bool) {
 	var seen uint64
 	var slots [maxSlots + 1]uint32
 	for i := c.first(at); i != 0 && c.err == nil; i = c.nodes[i].next {
-		n := &c.nodes[i]
-		name := c.raw[n.keyStart:n.keyEnd]
-		if n.keyEscaped {
-			name = unescape(nil, name)
-		}
+		name := c.keyBytes(i)
 		p := s.props[string(name)]
 		if p == nil {
 			c.unknownProperty(i, name, extended)
@@ -195,6 +191,9 @@ func (c *check) value(i uint32, p *prop) {
 	}
 	if n.kind != kindString {
 		c.violation(i, "must be a string, not %s", n.kind)
+		return
+	}
+	if p.kind == stringProp {
 		return
 	}
 	b := c.text(i)

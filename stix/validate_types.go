@@ -70,13 +70,14 @@ func (c *check) unknownType(o *Object, e extended) {
 	}
 	base := shapes["identity"].props // the common properties of domain objects
 	for i := c.first(0); i != 0 && c.err == nil; i = c.nodes[i].next {
-		switch name := c.key(i); name {
+		name := c.keyBytes(i)
+		switch string(name) {
 		case "type", "id":
 		case "spec_version", "created_by_ref", "created", "modified", "revoked", "labels", "confidence", "lang",
 			"external_references", "object_marking_refs", "granular_markings", "extensions":
-			c.property(i, base[name])
+			c.property(i, base[string(name)])
 		default:
-			c.unknownProperty(i, []byte(name), true)
+			c.unknownProperty(i, name, true)
 		}
 	}
 	if !o.Created.IsZero() && !o.Modified.IsZero() && o.Modified.Compare(o.Created) < 0 {
@@ -215,7 +216,7 @@ func (c *check) emailMessage() {
 // anyOwn reports whether the object has a property beyond the common ones.
 func (c *check) anyOwn(s *shape) bool {
 	for i := c.first(0); i != 0; i = c.nodes[i].next {
-		switch c.key(i) {
+		switch string(c.keyBytes(i)) {
 		case "type", "id", "spec_version", "object_marking_refs", "granular_markings", "defanged":
 		default:
 			return true
