@@ -46,11 +46,11 @@ func TestLift(t *testing.T) {
 	f(head("malware")+`"labels":["worm"],"name":"n"}`, `"malware_types":["worm"],"is_family":false`,
 		"labels: read as malware_types", "is_family: assumed to be false, which STIX 2.0 does not say")
 	f(head("campaign")+`"labels":["x"],"name":"n"}`, `"labels":["x"]`)
-	const tmpID = "9d5142ea-3041-5292-b76f-5b9091552621"
+	const directory = "9d5142ea-3041-5292-b76f-5b9091552621"
 	out := f(head("observed-data")+`"first_observed":"2017-01-01T00:00:00Z","last_observed":"2017-01-01T00:00:00Z","number_observed":2,"objects":{`+
 		`"0":{"type":"file","name":"a.exe","parent_directory_ref":"1","modified":"2016-01-01T00:00:00Z"},"1":{"type":"directory","path":"/tmp","contains_refs":["0"]},`+
 		`"2":{"type":"directory","path":"/tmp"}}}`, `"object_refs":["file--`,
-		"objects.2: left out: another of these objects has its id directory--"+tmpID, "objects: read as objects of their own")
+		"objects.2: left out: another of these objects has its id directory--"+directory, "objects: read as objects of their own")
 	if len(out) != 3 || out[1].Type != "directory" || out[2].Type != "file" {
 		t.Fatalf("%d objects", len(out))
 	}
