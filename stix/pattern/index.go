@@ -166,3 +166,21 @@ func weight(terms []Term) int {
 	}
 	return w
 }
+
+// Hash gives the algorithm of a term over file hashes in the spelling of STIX
+// 2.1 ("SHA-256"), whatever spelling the pattern has: hashes.SHA256 and
+// hashes.'sha-256' are met in the wild. ok is false for any other term.
+func (t Term) Hash() (algorithm string, ok bool) {
+	key, ok := strings.CutPrefix(t.Path, "file:hashes.")
+	if !ok {
+		return "", false
+	}
+	key = strings.NewReplacer("'", "", "-", "", "_", "").Replace(strings.ToUpper(key))
+	algorithm, ok = hashNames[key]
+	return algorithm, ok
+}
+
+var hashNames = map[string]string{
+	"MD5": "MD5", "SHA1": "SHA-1", "SHA256": "SHA-256", "SHA512": "SHA-512", "SHA3256": "SHA3-256", "SHA3512": "SHA3-512",
+	"SSDEEP": "SSDEEP", "TLSH": "TLSH",
+}

@@ -286,3 +286,20 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+func TestTermHash(t *testing.T) {
+	f := func(path, want string) {
+		t.Helper()
+		if got, ok := (Term{Path: path}).Hash(); got != want || ok != (want != "") {
+			t.Errorf("%s: %q %v", path, got, ok)
+		}
+	}
+	f("file:hashes.'SHA-256'", "SHA-256")
+	f("file:hashes.SHA256", "SHA-256")
+	f("file:hashes.sha1", "SHA-1")
+	f("file:hashes.'sha3-512'", "SHA3-512")
+	f("file:hashes.MD5", "MD5")
+	f("file:hashes.MD6", "")
+	f("file:name", "")
+	f("artifact:hashes.MD5", "")
+}
