@@ -3,6 +3,7 @@ package stix
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Object is a STIX object: the header, and the producer's bytes.
@@ -99,7 +100,8 @@ type check struct {
 	lim   Limits
 	notes []Note
 	err   error
-	v20   bool // the object is of STIX 2.0
+	v20   bool            // the object is of STIX 2.0
+	kept  strings.Builder // the object's strings, in one piece of memory
 }
 
 // refuse ends the reading, whatever the mode.
@@ -136,11 +138,21 @@ func (c *check) note(g Grade, at uint32, format string, args ...any) {
 	}
 }
 
+// keep copies b into a string of the object. Strings share memory with each
+// other, not with the object's bytes: who keeps an id does not keep the object.
+func (c *check) keep(b []byte) string {
+	if c.kept.Cap()-c.kept.Len() < len(b) {
+		c.kept.Reset()
+		c.kept.Grow(max(min(len(c.raw)/2, 384), len(b)))
+	}
+	at := c.kept.Len()
+	c.kept.Write(b)
+	return c.kept.String()[at:]
+}
+
 // header reads what every consumer needs.
 func (c *check) header() *Object {
 	o := &Object{Raw: c.raw, Confidence: -1}
-	var title uint32
-	titleRank := len(titles)
 	for i := c.first(0); i != 0 && c.err == nil; i = c.nodes[i].next {
 		n := &c.nodes[i]
 		name := c.keyBytes(i)
@@ -163,7 +175,7 @@ func (c *check) header() *Object {
 			if reason := idFault(id); reason != "" {
 				c.refuse(i, "%s", reason)
 			}
-			o.ID = ID(id)
+			o.ID = ID(c.keep(id))
 		case "spec_version":
 			o.SpecVersion = intern(c.stringAt(i))
 		case "created":
@@ -172,7 +184,7 @@ func (c *check) header() *Object {
 			o.Modified = c.timeAt(i)
 		case "created_by_ref":
 			if n.kind == kindString && idFault(c.text(i)) == "" {
-				o.CreatedByRef = ID(c.text(i))
+				o.CreatedByRef = ID(c.keep(c.text(i)))
 			}
 		case "object_marking_refs":
 			// An unreadable marking would be a marking ignored: refused in both modes.
@@ -191,12 +203,6 @@ func (c *check) header() *Object {
 			o.Revoked = n.kind == kindTrue
 		case "external_references":
 			o.ExternalReferences = c.externals(i)
-		default:
-			if n.kind == kindString {
-				if r := titleOf(name); r < titleRank {
-					title, titleRank = i, r
-				}
-			}
 		}
 	}
 	if c.err != nil {
@@ -212,33 +218,51 @@ func (c *check) header() *Object {
 	case o.ID.Type() != o.Type:
 		c.refuse(c.child(0, "id"), "names the type %s, but the object's type is %s", o.ID.Type(), o.Type)
 	}
-	if title != 0 {
-		o.Name = string(c.text(title))
-	}
+	o.Name = c.title(o.Type)
 	o.refs = c.collect(0, o.CreatedByRef, nil)
 	return o
 }
 
-// titles are the properties that stand for an object's name, best first.
-var titles = []string{
-	"name", "value", "path", "user_id", "account_login", "subject", "key", "command_line",
-	"abstract", "statement", "opinion", "relationship_type", "dst_port", "number", "url", "explanation", "content",
-	"serial_number", "display_name", "definition_type", "pattern",
+// titles gives for each type without a name the properties that best stand
+// for one, best first.
+var titles = map[string][]string{
+	"artifact":             {"url", "mime_type"},
+	"autonomous-system":    {"name", "number"},
+	"directory":            {"path"},
+	"email-addr":           {"value", "display_name"},
+	"email-message":        {"subject", "message_id"},
+	"impact":               {"impact_category"},
+	"language-content":     {"object_ref"},
+	"malware-analysis":     {"result_name", "product"},
+	"marking-definition":   {"name", "definition_type"},
+	"network-traffic":      {"dst_port"},
+	"note":                 {"abstract", "content"},
+	"opinion":              {"opinion"},
+	"process":              {"command_line", "pid"},
+	"relationship":         {"relationship_type"},
+	"user-account":         {"display_name", "account_login", "user_id"},
+	"windows-registry-key": {"key"},
+	"x509-certificate":     {"subject", "serial_number"},
+	"indicator":            {"name", "pattern"},
+	"location":             {"name", "city", "administrative_area", "country", "region"},
+	"":                     {"name", "value"},
 }
 
-var titleRanks = func() map[string]int {
-	m := make(map[string]int)
-	for i, t := range titles {
-		m[t] = i
+// title finds the object's name.
+func (c *check) title(typ string) string {
+	names := titles[typ]
+	if names == nil {
+		names = titles[""]
 	}
-	return m
-}()
-
-func titleOf(name []byte) int {
-	if r, ok := titleRanks[string(name)]; ok {
-		return r
+	for _, name := range names {
+		if at := c.child(0, name); at != 0 && (c.nodes[at].kind == kindString || c.nodes[at].kind == kindNumber) {
+			if known, ok := known[string(c.text(at))]; ok {
+				return known
+			}
+			return c.keep(c.text(at))
+		}
 	}
-	return len(titles)
+	return ""
 }
 
 func (c *check) stringAt(i uint32) []byte {
@@ -296,7 +320,7 @@ func (c *check) markingID(i uint32) ID {
 	if reason := idFault(b); reason != "" {
 		c.refuse(i, "%s", reason)
 	}
-	return ID(b)
+	return ID(c.keep(b))
 }
 
 func (c *check) granular(at uint32) []GranularMarking {
@@ -340,11 +364,11 @@ func (c *check) externals(at uint32) []ExternalReference {
 			case "source_name":
 				e.SourceName = intern(c.stringAt(j))
 			case "description":
-				e.Description = string(c.stringAt(j))
+				e.Description = c.keep(c.stringAt(j))
 			case "url":
-				e.URL = string(c.stringAt(j))
+				e.URL = c.keep(c.stringAt(j))
 			case "external_id":
-				e.ExternalID = string(c.stringAt(j))
+				e.ExternalID = c.keep(c.stringAt(j))
 			case "hashes":
 				for k := c.first(j); k != 0 && c.nodes[j].kind == kindObject; k = c.nodes[k].next {
 					if e.Hashes == nil {
@@ -410,10 +434,10 @@ func (c *check) collectOne(parent, i, j uint32, name []byte, creator ID, refs []
 	}
 	id := creator
 	if string(b) != string(creator) {
-		id = ID(b)
+		id = ID(c.keep(b))
 	}
 	if refs == nil {
-		refs = make([]Ref, 0, 4)
+		refs = make([]Ref, 0, 3)
 	}
 	return append(refs, Ref{Path: c.refPath(parent, i, name), ID: id})
 }

@@ -2,6 +2,7 @@ package stix
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -342,5 +343,39 @@ func TestBundleWriter(t *testing.T) {
 	}
 	if !strings.HasSuffix(buf.String(), `"objects":[{"type" : "note"},{"type" : "note"}]}`+"\n") {
 		t.Errorf("bundle: %s", buf.String())
+	}
+}
+
+func TestName(t *testing.T) {
+	f := func(typ, props, want string) {
+		t.Helper()
+		o, _, err := Parse([]byte(with(typ, props)), Options{Mode: Lenient})
+		if err != nil || o.Name != want {
+			t.Errorf("%s %s: %q %v", typ, props, o.Name, err)
+		}
+	}
+	f("tool", `"name":"Paper Sluice","value":"v"`, "Paper Sluice")
+	f("url", `"value":"https://quaymar.example/"`, "https://quaymar.example/")
+	f("relationship", `"relationship_type":"uses"`, "uses")
+	f("note", `"content":"c","abstract":"a"`, "a")
+	f("note", `"content":"c"`, "c")
+	f("autonomous-system", `"number":64496`, "64496")
+	f("indicator", `"pattern":"[a:b = 1]"`, "[a:b = 1]")
+	f("x-halvern-box", `"value":"v","name":"n"`, "n")
+	f("tool", `"description":"d"`, "")
+}
+
+// The eight-byte step over a string stops exactly where the byte step does.
+func TestPlain8(t *testing.T) {
+	for c := range 256 {
+		for at := range 8 {
+			for _, other := range []byte{'a', ' ', 0x7f, '!', '#', '[', ']'} {
+				b := bytes.Repeat([]byte{other}, 8)
+				b[at] = byte(c)
+				if got := plain8(binary.LittleEndian.Uint64(b)); got != plain[c] {
+					t.Fatalf("byte %#x at %d among %q: %v", c, at, other, got)
+				}
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package stix
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"sync"
@@ -316,6 +317,13 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// plain8 reports whether all eight bytes of x are plain.
+func plain8(x uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, slash := x^ones*'"', x^ones*'\\'
+	return ((x-ones*0x20)&^x|(quote-ones)&^quote|(slash-ones)&^slash|x)&tops == 0
+}
+
 // str reads the string at pos and gives its bounds without quotes.
 func (d *doc) str() (start, end uint32, escaped bool, err error) {
 	raw := d.raw
@@ -323,6 +331,9 @@ func (d *doc) str() (start, end uint32, escaped bool, err error) {
 	from := i
 	wide := false
 	for {
+		for i+8 <= len(raw) && plain8(binary.LittleEndian.Uint64(raw[i:])) {
+			i += 8
+		}
 		for i < len(raw) && plain[raw[i]] {
 			i++
 		}
