@@ -101,6 +101,8 @@ type check struct {
 	notes []Note
 	err   error
 	v20   bool            // the object is of STIX 2.0
+	where []byte          // the path that collect is at
+	steps int             // taken to find what granular markings select
 	kept  strings.Builder // the object's strings, in one piece of memory
 }
 
@@ -384,9 +386,11 @@ func (c *check) externals(at uint32) []ExternalReference {
 }
 
 // collect appends the references below container at. creator is the object's
-// created_by_ref, whose text is shared.
+// created_by_ref, whose text is shared. The path to at is in c.where: asking
+// for it anew each time would walk long lists once for every item.
 func (c *check) collect(at uint32, creator ID, refs []Ref) []Ref {
-	for i := c.first(at); i != 0 && c.err == nil; i = c.nodes[i].next {
+	index := 0
+	for i := c.first(at); i != 0 && c.err == nil; i, index = c.nodes[i].next, index+1 {
 		n := &c.nodes[i]
 		if n.kind < kindString {
 			continue
@@ -395,35 +399,43 @@ func (c *check) collect(at uint32, creator ID, refs []Ref) []Ref {
 		switch {
 		case n.kind == kindString:
 			if hasSuffix(name, "_ref") {
-				refs = c.collectOne(at, i, i, name, creator, refs)
+				refs = c.collectOne(i, i, name, creator, refs)
 			}
+			continue
 		case at == 0 && (string(name) == "object_marking_refs" || string(name) == "granular_markings"):
+			continue
 		case n.kind == kindArray && hasSuffix(name, "_refs"):
 			for j := c.first(i); j != 0 && c.err == nil; j = c.nodes[j].next {
 				if c.nodes[j].kind == kindString {
-					refs = c.collectOne(at, i, j, name, creator, refs)
+					refs = c.collectOne(i, j, name, creator, refs)
 				}
 			}
-			refs = c.collectBelow(i, creator, refs)
-		case n.count > 0:
+		}
+		if n.count > 0 {
+			before := len(c.where)
+			if c.nodes[at].kind == kindArray {
+				c.where = strconv.AppendInt(append(c.where, '['), int64(index), 10)
+				c.where = append(c.where, ']')
+			} else {
+				c.where = c.join(name)
+			}
 			refs = c.collect(i, creator, refs)
+			c.where = c.where[:before]
 		}
 	}
 	return refs
 }
 
-// collectBelow looks into the containers of a list whose strings are done.
-func (c *check) collectBelow(at uint32, creator ID, refs []Ref) []Ref {
-	for j := c.first(at); j != 0 && c.err == nil; j = c.nodes[j].next {
-		if c.nodes[j].kind >= kindArray {
-			refs = c.collect(j, creator, refs)
-		}
+// join appends a name to the path in c.where.
+func (c *check) join(name []byte) []byte {
+	if len(c.where) > 0 {
+		c.where = append(c.where, '.')
 	}
-	return refs
+	return append(c.where, name...)
 }
 
 // collectOne appends the reference in string node j of property i.
-func (c *check) collectOne(parent, i, j uint32, name []byte, creator ID, refs []Ref) []Ref {
+func (c *check) collectOne(i, j uint32, name []byte, creator ID, refs []Ref) []Ref {
 	b := c.text(j)
 	if idFault(b) != "" {
 		return refs
@@ -439,18 +451,21 @@ func (c *check) collectOne(parent, i, j uint32, name []byte, creator ID, refs []
 	if refs == nil {
 		refs = make([]Ref, 0, 3)
 	}
-	return append(refs, Ref{Path: c.refPath(parent, i, name), ID: id})
+	return append(refs, Ref{Path: c.refPath(name), ID: id})
 }
 
 func hasSuffix(b []byte, s string) bool {
 	return len(b) > len(s) && string(b[len(b)-len(s):]) == s
 }
 
-func (c *check) refPath(parent, i uint32, name []byte) string {
-	if parent == 0 {
+func (c *check) refPath(name []byte) string {
+	if len(c.where) == 0 {
 		return intern(name)
 	}
-	return c.path(i)
+	before := len(c.where)
+	path := c.keep(c.join(name))
+	c.where = c.where[:before]
+	return path
 }
 
 // known holds strings that nearly every object repeats.

@@ -110,10 +110,20 @@ func (c *check) selectors(o *Object) {
 	}
 }
 
+// maxSelectorSteps bounds the work of following selectors in one object.
+const maxSelectorSteps = 10_000_000
+
 // selected finds the node that a granular-marking selector names, 0 for none.
 func (c *check) selected(selector string) uint32 {
 	at := uint32(0)
 	for part := range strings.SplitSeq(selector, ".") {
+		// Each step may pass all children: bound the sum over all selectors.
+		if c.steps += int(c.nodes[at].count); c.steps > maxSelectorSteps {
+			if c.err == nil {
+				c.err = &Error{Path: "granular_markings", Offset: -1, limit: true, Reason: "the selectors take too many steps to follow"}
+			}
+			return 0
+		}
 		if strings.HasPrefix(part, "[") && strings.HasSuffix(part, "]") {
 			n, err := strconv.Atoi(part[1 : len(part)-1])
 			if err != nil || n < 0 || c.nodes[at].kind != kindArray || n >= int(c.nodes[at].count) {
