@@ -220,7 +220,7 @@ func TestJSON(t *testing.T) {
 	f(`{"a":[`+strings.Repeat(`1,`, 600_000)+`1]}`, "more than 500000 values")
 	f(`{"a":"`+strings.Repeat("x", 17<<20)+`"}`, "the limit is 16777216")
 	f(head+`"x":[`+strings.Repeat(`{"a_ref":"note--`+uuid1+`"},`, 100_001)+`{}]}`, "more than 100000 references")
-	f(strings.TrimSuffix(with("tool", `"name":"n"`), "}")+`,"labels":["a"`+strings.Repeat(`,"a"`, 50_000)+`],"granular_markings":[{"marking_ref":"`+string(TLP2Red)+`","selectors":["a"`+
+	f(strings.TrimSuffix(with("tool", `"name":"n"`), "}")+`,"labels":["a"`+strings.Repeat(`,"a"`, 50_000)+`],"granular_markings":[{"marking_ref":"`+string(TLP2Red)+`","selectors":["name"`+
 		strings.Repeat(`,"labels.[49999]"`, 50_000)+`]}]}`, "too many steps")
 	_, _, err := Parse([]byte(`{"a":[`+strings.Repeat(`1,`, 600_000)+`1]}`), Options{})
 	if !errors.Is(err, ErrLimit) {
