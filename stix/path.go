@@ -61,7 +61,7 @@ func (o *Object) Strings(path string) []string {
 // bool and nil. Numbers stay text, so none is rounded.
 func (o *Object) Tree() (any, error) {
 	lim := DefaultLimits
-	lim.Bytes = max(lim.Bytes, len(o.Raw))
+	lim.Bytes, lim.Depth = max(lim.Bytes, len(o.Raw)), 1024
 	lim.Nodes, lim.String = max(lim.Nodes, len(o.Raw)), max(lim.String, len(o.Raw))
 	d, err := scan(o.Raw, lim)
 	if err != nil {

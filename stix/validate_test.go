@@ -378,3 +378,46 @@ func mustMake(t *testing.T, c IncidentCore) []byte {
 	}
 	return b
 }
+
+// Every type that Vigil writes itself can be made, and is valid.
+func TestMakeOwn(t *testing.T) {
+	now := time.Date(2030, 3, 1, 12, 0, 0, 0, time.UTC)
+	f := func(typ string, p Props) ID {
+		t.Helper()
+		o, err := Make(typ, now, p)
+		if err != nil {
+			t.Errorf("%s: %v", typ, err)
+			return ""
+		}
+		if !strings.HasPrefix(string(o.Raw), `{"type":"`+typ+`","spec_version":"2.1","id":"`+string(o.ID)+`",`) {
+			t.Errorf("%s begins %.80s", typ, o.Raw)
+		}
+		if _, notes, err := Parse(o.Raw, Options{}); err != nil || len(notes) > 0 {
+			t.Errorf("%s: %v %v", typ, notes, err)
+		}
+		return o.ID
+	}
+	us := f("identity", Props{"name": "Halvern CSIRT", "identity_class": "organization"})
+	url := f("url", Props{"value": "https://quaymar.example/gate"})
+	f("ipv4-addr", Props{"value": "198.51.100.7"})
+	f("ipv6-addr", Props{"value": "2001:db8::7"})
+	f("email-addr", Props{"value": "desk@quaymar.example"})
+	f("file", Props{"name": "loom.exe", "hashes": map[string]string{"MD5": "d41d8cd98f00b204e9800998ecf8427e"}})
+	f("process", Props{"pid": 4711})
+	ind := f("indicator", Props{"name": "Quiet Loom gate", "created_by_ref": us, "pattern_type": "stix", "pattern": "[url:value = 'https://quaymar.example/gate']", "valid_from": now})
+	obs := f("observed-data", Props{"created_by_ref": us, "first_observed": now, "last_observed": now, "number_observed": 2, "object_refs": []ID{url}})
+	f("sighting", Props{"created_by_ref": us, "sighting_of_ref": ind, "observed_data_refs": []ID{obs}, "count": 2})
+	inc := f("incident", Props{"name": "Brightwater intake", "created_by_ref": us, "extensions": IncidentCore{
+		Determination: DeterminationConfirmed, InvestigationStatus: "open", Criticality: 70}.Props()})
+	f("event", Props{"name": "Gate reached", "status": EventOccurred, "start_time": now})
+	f("impact", Props{"impact_category": "availability", "extensions": Props{
+		string(ImpactExtension): Props{"extension_type": "new-sdo"}, "availability-ext": Props{"availability_impact": 40}}})
+	f("note", Props{"content": "Seen at two sites.", "object_refs": []ID{inc}})
+	f("opinion", Props{"opinion": "agree", "object_refs": []ID{ind}})
+	f("report", Props{"name": "Quiet Loom", "published": now, "report_types": []string{"threat-report"}, "object_refs": []ID{ind, inc}})
+	f("grouping", Props{"context": "suspicious-activity", "object_refs": []ID{ind, url}})
+	f("relationship", Props{"relationship_type": "based-on", "source_ref": ind, "target_ref": obs})
+	f("course-of-action", Props{"name": "Block the gate"})
+	f("marking-definition", Props{"definition_type": "statement", "definition": Props{"statement": "Halvern CSIRT"}})
+	f("extension-definition", Props{"created_by_ref": us, "name": "Vigil assessment", "schema": "https://vigil.example/assessment.json", "version": "1.0.0", "extension_types": []string{"new-sdo"}})
+}
