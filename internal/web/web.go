@@ -20,6 +20,7 @@ import (
 	"vigil/internal/detect"
 	"vigil/internal/incident"
 	"vigil/internal/ingest"
+	"vigil/internal/intel"
 	"vigil/internal/ledger"
 	"vigil/internal/marking"
 	"vigil/internal/store"
@@ -36,10 +37,13 @@ type Config struct {
 	Gateway   *ingest.Gateway
 	Detector  *detect.Detector
 	Desk      *incident.Desk
+	Intel     *intel.Base
 	Blobs     *blob.Store
 	// Exercise names the exercise, and Demo lets people of it be picked at the door. Empty and false otherwise.
 	Exercise string
 	Demo     bool
+	// DemoPeople are shown at the door of an exercise.
+	DemoPeople []ui.DemoPerson
 	// Place names the local time zone's people ("Halvern"), and Local is the zone; nil shows UTC alone.
 	Place string
 	Local *time.Location
@@ -86,12 +90,22 @@ func (s *Server) Handler() http.Handler {
 	guard := http.NewCrossOriginProtection()
 	pages := s.Directory.Middleware(guard.Handler(s.mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assets.Secure(w.Header())
+		secure(w.Header())
 		pages.ServeHTTP(w, r)
 	})
 }
 
 const maxForm = 1 << 20
+
+// secure bounds what a browser does with any answer.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", assets.Policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), publickey-credentials-get=(self), publickey-credentials-create=(self)")
+}
 
 func (s *Server) serve(route Route) http.Handler {
 	if route.raw != nil {
