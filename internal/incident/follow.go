@@ -179,13 +179,13 @@ func (d *Desk) plan(ctx context.Context, v *store.View, batch map[string]member)
 		return nil
 	}
 	var late []node
+	var groups []group
 	for _, id := range sorted(batch) {
 		n, ok, err := nodeOf(ctx, v, id)
 		if err != nil {
 			return nil, err
 		}
 		if !ok { // below what takes part; linked by hand at most
-			n = node{id: id, state: batch[id].State}
 			links, err := store.Select(ctx, v, `SELECT l.mid, l.incident FROM incident_finding l WHERE l.finding=? AND VISIBLE(l)`, []any{id}, func(r *store.Row) (s string, err error) { return s, r.Scan(&s) })
 			if err != nil {
 				return nil, err
@@ -211,29 +211,33 @@ func (d *Desk) plan(ctx context.Context, v *store.View, batch map[string]member)
 			if err != nil {
 				return nil, err
 			}
-			var ids []string
-			for _, p := range append(g.parts, g.context...) {
-				ids = append(ids, p.id)
-			}
-			switch {
-			case len(g.incidents) > 0:
-				var merge []string
-				for _, other := range g.incidents[1:] {
-					ok, err := d.untouched(ctx, v, other.incident)
-					if err != nil {
-						return nil, err
-					}
-					if ok && !slices.Contains(merge, other.incident) {
-						merge = append(merge, other.incident)
-					}
+			groups = joined(groups, g)
+		}
+	}
+	for _, g := range groups {
+		var ids []string
+		for _, p := range append(slices.Clone(g.parts), g.context...) {
+			ids = append(ids, p.id)
+		}
+		var into string
+		var merge []string
+		if len(g.incidents) > 0 {
+			into = g.incidents[0].incident
+			for _, other := range g.incidents[1:] {
+				ok, err := d.untouched(ctx, v, other.incident)
+				if err != nil {
+					return nil, err
 				}
-				err = add(g.incidents[0].incident, merge, ids)
-			case g.opens():
-				err = add("", nil, ids)
+				if ok {
+					merge = append(merge, other.incident)
+				}
 			}
-			if err != nil {
-				return nil, err
-			}
+		}
+		if into == "" && !g.opens() || into != "" && len(ids)+len(merge) == 0 {
+			continue
+		}
+		if err := add(into, merge, ids); err != nil {
+			return nil, err
 		}
 	}
 	for _, n := range late {

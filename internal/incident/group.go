@@ -151,3 +151,32 @@ func (g *group) touch(n node) {
 	g.incidents = append(g.incidents, n)
 	slices.SortFunc(g.incidents, func(a, b node) int { return int(a.iid - b.iid) })
 }
+
+// joined adds a group to others; those that share a finding with it become one with it. One may be found from one side only:
+// lateral movement looks back.
+func joined(groups []group, g group) []group {
+	out := groups[:0:0]
+	for _, h := range groups {
+		shared := slices.ContainsFunc(h.parts, func(a node) bool {
+			return slices.ContainsFunc(g.parts, func(b node) bool { return a.id == b.id })
+		})
+		if !shared {
+			out = append(out, h)
+			continue
+		}
+		g.parts, g.context = united(h.parts, g.parts), united(h.context, g.context)
+		for _, n := range h.incidents {
+			g.touch(n)
+		}
+	}
+	return append(out, g)
+}
+
+func united(a, b []node) []node {
+	for _, n := range b {
+		if !slices.ContainsFunc(a, func(m node) bool { return m.id == n.id }) {
+			a = append(a, n)
+		}
+	}
+	return a
+}

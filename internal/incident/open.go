@@ -46,6 +46,9 @@ func baseLabel(org string, mark *marking.Spec) (marking.Label, error) {
 
 // Open opens an incident by hand.
 func (d *Desk) Open(ctx context.Context, who access.Principal, draft Draft) (string, error) {
+	if err := who.Need(access.IncidentOpen); err != nil {
+		return "", err
+	}
 	title, err := line("the title", draft.Title, maxTitle, false)
 	if err != nil {
 		return "", err

@@ -125,7 +125,9 @@ func (t *Timeline) lanes() func(Mark) int {
 			return m.TacticName
 		}
 		order := slices.Clone(t.Marks)
-		slices.SortStableFunc(order, func(a, b Mark) int { return (a.Tactic+len(attack.Tactics()))%(len(attack.Tactics())+1) - (b.Tactic+len(attack.Tactics()))%(len(attack.Tactics())+1) })
+		slices.SortStableFunc(order, func(a, b Mark) int {
+			return (a.Tactic+len(attack.Tactics()))%(len(attack.Tactics())+1) - (b.Tactic+len(attack.Tactics()))%(len(attack.Tactics())+1)
+		})
 		for _, m := range order {
 			if !slices.Contains(t.Lanes, name(m)) {
 				t.Lanes = append(t.Lanes, name(m))
