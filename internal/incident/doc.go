@@ -14,7 +14,8 @@
 //     also where one only names the other's host; or
 //   - the same rule or indicator matched, on another host; or
 //   - one is of a technique of lateral movement, and the other, which is not, is the last of its organisation in the 24
-//     hours before it: such a movement comes from another host.
+//     hours before it: such a movement comes from another host; or the other begins during it or in the hour after it:
+//     once somebody moves from host to host, the host no longer tells incidents apart.
 //
 // What belongs to an open incident joins it. What belongs to several joins the one opened first, and those that nobody has
 // touched yet are merged into it and closed; one that somebody works on stays. What belongs to none opens one where it is of level high or

@@ -186,7 +186,7 @@ func (d *Desk) plan(ctx context.Context, v *store.View, batch map[string]member)
 			return nil, err
 		}
 		if !ok { // below what takes part; linked by hand at most
-			links, err := store.Select(ctx, v, `SELECT l.mid, l.incident FROM incident_finding l WHERE l.finding=? AND VISIBLE(l)`, []any{id}, func(r *store.Row) (s string, err error) { return s, r.Scan(&s) })
+			links, err := store.Select(ctx, v, `SELECT l.mid, l.incident FROM incident_finding l WHERE l.finding=? AND l.incident<>'' AND VISIBLE(l)`, []any{id}, func(r *store.Row) (s string, err error) { return s, r.Scan(&s) })
 			if err != nil {
 				return nil, err
 			}
@@ -203,7 +203,7 @@ func (d *Desk) plan(ctx context.Context, v *store.View, batch map[string]member)
 			}
 		}
 		switch {
-		case walked[id] || n.incident != "" && !n.open:
+		case walked[id] || n.apart || n.incident != "" && !n.open:
 		case !n.part() && n.incident == "":
 			late = append(late, n)
 		case n.weighs():

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/access"
 	"vigil/internal/detect"
 	"vigil/internal/marking"
 	"vigil/internal/store"
@@ -39,6 +40,8 @@ func TestGrouping(t *testing.T) {
 		"the same rule on another host":                    {[]finding{{id: "a", rule: "loader", host: "h1", level: detect.High}, {id: "b", rule: "loader", host: "h2", level: detect.High}}, []string{"a b"}},
 		"lateral movement comes from the last":             {[]finding{{id: "a", host: "h1", level: detect.High, techniques: "T1003.001", ago: 2 * time.Hour}, {id: "b", host: "h2", level: detect.High, techniques: "T1021.002"}}, []string{"a b"}},
 		"but not from the day before":                      {[]finding{{id: "a", host: "h1", level: detect.High, techniques: "T1003.001", ago: 25 * time.Hour}, {id: "b", host: "h2", level: detect.High, techniques: "T1021.002"}}, []string{"a", "b"}},
+		"what follows lateral movement belongs to it":      {[]finding{{id: "a", host: "h1", level: detect.High, techniques: "T1021.002", ago: time.Hour}, {id: "b", host: "h2", level: detect.Medium, techniques: "T1018"}}, []string{"a b"}},
+		"but not two hours after":                          {[]finding{{id: "a", host: "h1", level: detect.High, techniques: "T1021.002", ago: 2 * time.Hour}, {id: "b", host: "h2", level: detect.High, techniques: "T1018"}}, []string{"a", "b"}},
 		"another organisation's logs are another incident": {[]finding{{id: "a", host: "h1", level: detect.High}, {id: "b", host: "h1", level: detect.High, source: "ferry"}}, []string{"a", "b"}},
 		"sources of unknown owner stand alone":             {[]finding{{id: "a", host: "h1", level: detect.High, source: "x"}, {id: "b", host: "h1", level: detect.High, source: "y"}}, []string{"a", "b"}},
 		"72 hours apart is together":                       {[]finding{{id: "a", host: "h1", level: detect.High, ago: 72 * time.Hour}, {id: "b", host: "h1", level: detect.High}}, []string{"a b"}},
@@ -336,6 +339,40 @@ func TestNumbers(t *testing.T) {
 	}
 	if n := len(w.incidents("ines", Query{Text: "inc-0001"})); n != 1 {
 		t.Errorf("ines finds %d by a number", n)
+	}
+}
+
+// What a person takes out stays out, though it matches on.
+func TestTakenOut(t *testing.T) {
+	w := newWorld(t)
+	ctx, ines := context.Background(), as(t, "ines")
+	w.finds(finding{id: "a", host: "h1", level: detect.High, ago: time.Hour})
+	w.finds(finding{id: "b", host: "h1", level: detect.Critical, events: []string{`,"dst_ip":"198.51.100.23"`}})
+	w.gather()
+	i := w.one()
+	want(t, w.d.UnlinkFinding(ctx, as(t, "mira"), i.ID, "b", "x"), access.ErrRefused)
+	want(t, w.d.UnlinkFinding(ctx, ines, i.ID, "b", ""), ErrInput)
+	want(t, w.d.UnlinkFinding(ctx, ines, i.ID, "finding--gone", "x"), store.ErrNotFound)
+	ok(t, w.d.UnlinkFinding(ctx, ines, i.ID, "b", "a drill of ours"))
+	want(t, w.d.UnlinkFinding(ctx, ines, i.ID, "b", "again"), store.ErrNotFound)
+	w.finds(finding{id: "b", host: "h1", level: detect.Critical})
+	w.finds(finding{id: "c", host: "h1", level: detect.Medium, ago: time.Minute})
+	w.gather()
+	i = w.one()
+	if got := w.linked(i.ID); got != "a c" || !i.Last.Equal(w.now.Add(-time.Minute)) {
+		t.Errorf("it holds %q until %s", got, i.Last)
+	}
+	for _, o := range opened(w.view("ines"), must(Observables(ctx, w.view("ines"), i.ID))(t)) {
+		if o.Kind == "ipv4-addr" {
+			t.Errorf("it still shows %s", o.Value)
+		}
+	}
+	if _, err := IncidentOf(ctx, w.view("ines"), "b"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("b names an incident: %v", err)
+	}
+	ok(t, w.d.LinkFinding(ctx, ines, i.ID, "b", "not a drill"))
+	if got := w.linked(i.ID); got != "a c b" {
+		t.Errorf("it holds %q", got)
 	}
 }
 

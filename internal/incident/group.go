@@ -15,6 +15,7 @@ import (
 const (
 	window        = 72 * time.Hour
 	lateralWindow = 24 * time.Hour
+	aftermath     = time.Hour // once somebody moves from host to host, the host no longer tells incidents apart
 )
 
 // node is a finding as the rule of grouping sees it.
@@ -27,17 +28,20 @@ type node struct {
 	incident            string // that it is linked to; "" where it waits
 	iid                 int64
 	open                bool // the incident is
+	apart               bool // a person said that it belongs to none
 }
 
-func (n node) part() bool   { return n.state == "open" || n.state == "confirmed" }
-func (n node) weighs() bool { return n.part() && (n.kind == "indicator" || n.level >= detect.Medium) }
+func (n node) part() bool { return n.state == "open" || n.state == "confirmed" }
+func (n node) weighs() bool {
+	return n.part() && !n.apart && (n.kind == "indicator" || n.level >= detect.Medium)
+}
 
-const nodeColumns = `s.finding, s.org, s.rule, s.kind, s.level, s.techniques, s.state, s.first, s.last, coalesce(l.incident, ''), coalesce(i.iid, 0), coalesce(i.state, '')`
+const nodeColumns = `s.finding, s.org, s.rule, s.kind, s.level, s.techniques, s.state, s.first, s.last, coalesce(l.incident, ''), coalesce(i.iid, 0), coalesce(i.state, ''), coalesce(l.role, '')='apart'`
 const nodeLinks = ` LEFT JOIN incident_finding l ON l.finding=s.finding AND VISIBLE(l) LEFT JOIN incident_row i ON i.id=l.incident AND VISIBLE(i)`
 
 func scanNode(rows *sql.Rows) (n node, err error) {
 	var techniques, state string
-	err = rows.Scan(&n.id, &n.org, &n.rule, &n.kind, &n.level, &techniques, &n.state, &n.first, &n.last, &n.incident, &n.iid, &state)
+	err = rows.Scan(&n.id, &n.org, &n.rule, &n.kind, &n.level, &techniques, &n.state, &n.first, &n.last, &n.incident, &n.iid, &state, &n.apart)
 	n.techniques, n.open = strings.Fields(techniques), State(state).Open()
 	return n, err
 }
@@ -54,8 +58,31 @@ func nodeOf(ctx context.Context, v *store.View, id string) (node, bool, error) {
 func neighbours(ctx context.Context, v *store.View, n node) ([]node, error) {
 	out, err := store.Machine(ctx, v, `SELECT DISTINCT `+nodeColumns+` FROM incident_trait t JOIN incident_trait u ON u.org=t.org AND u.trait=t.trait JOIN incident_seen s ON s.finding=u.finding`+nodeLinks+
 		` WHERE t.finding=? AND s.finding<>? AND s.last>=? AND s.first<=? ORDER BY s.finding LIMIT 5000`, []any{n.id, n.id, n.first - int64(window), n.last + int64(window)}, scanNode)
-	if err != nil || !lateral(n.techniques) {
-		return out, err
+	if err != nil {
+		return nil, err
+	}
+	if !lateral(n.techniques) {
+		movers, err := store.Machine(ctx, v, `SELECT `+nodeColumns+` FROM incident_seen s`+nodeLinks+` WHERE s.org=? AND s.finding<>? AND s.first<=? AND s.last>=? ORDER BY s.finding LIMIT 1000`,
+			[]any{n.org, n.id, n.first, n.first - int64(aftermath)}, scanNode)
+		if err != nil || !n.weighs() {
+			return out, err
+		}
+		for _, m := range movers {
+			if m.weighs() && lateral(m.techniques) {
+				out = append(out, m)
+			}
+		}
+		return out, nil
+	}
+	after, err := store.Machine(ctx, v, `SELECT `+nodeColumns+` FROM incident_seen s`+nodeLinks+` WHERE s.org=? AND s.finding<>? AND s.first>=? AND s.first<=? ORDER BY s.finding LIMIT 1000`,
+		[]any{n.org, n.id, n.first, n.last + int64(aftermath)}, scanNode)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range after {
+		if m.weighs() {
+			out = append(out, m)
+		}
 	}
 	before, err := store.Machine(ctx, v, `SELECT `+nodeColumns+` FROM incident_seen s`+nodeLinks+` WHERE s.org=? AND s.finding<>? AND s.first<=? AND s.last>=? ORDER BY min(s.last, ?) DESC, s.first DESC, s.finding LIMIT 200`,
 		[]any{n.org, n.id, n.first, n.first - int64(lateralWindow), n.first}, scanNode)
@@ -123,7 +150,7 @@ func gather(ctx context.Context, v *store.View, from node, walked map[string]boo
 			case m.weighs():
 				seen[m.id] = true
 				queue = append(queue, m)
-			case !m.part():
+			case !m.part() && !m.apart:
 				seen[m.id] = true
 				g.context = append(g.context, m)
 			}

@@ -51,7 +51,7 @@ func History(ctx context.Context, v *store.View, id, after string, limit int) (c
 }
 
 // added are the contents of entries that name what came in.
-var added = map[string]bool{"title": true, "findings": true, "context": true, "observable": true, "item": true, "clock": true}
+var added = map[string]bool{"title": true, "findings": true, "context": true, "taken.out": true, "observable": true, "item": true, "clock": true}
 
 // Versions gives the versions of an incident's object, newest first, of what the reader may see.
 func Versions(ctx context.Context, v *store.View, id string) ([]marking.Released[Incident], error) {

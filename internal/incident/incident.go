@@ -218,11 +218,12 @@ func Findings(ctx context.Context, v *store.View, id string) ([]marking.Released
 
 // IncidentOf gives the id of the incident that a finding is linked to; store.ErrNotFound where there is none that the reader may see.
 func IncidentOf(ctx context.Context, v *store.View, finding string) (marking.Released[string], error) {
-	return store.SelectOne(ctx, v, `SELECT l.mid, l.incident FROM incident_finding l WHERE l.finding=? AND VISIBLE(l)`, []any{finding},
+	return store.SelectOne(ctx, v, `SELECT l.mid, l.incident FROM incident_finding l WHERE l.finding=? AND l.incident<>'' AND VISIBLE(l)`, []any{finding},
 		func(r *store.Row) (id string, err error) { return id, r.Scan(&id) })
 }
 
 const (
 	rolePart    = "part"    // makes the incident up
 	roleContext = "context" // suppressed or benign: shown beside it
+	roleApart   = "apart"   // taken out by a person: belongs to none, and is not gathered again
 )

@@ -147,6 +147,48 @@ func (d *Desk) LinkFinding(ctx context.Context, who access.Principal, id, findin
 	return err
 }
 
+// UnlinkFinding takes a finding out of an incident: it belongs to none from then on, until a person links it. Label, title and
+// severity stay; lowering a label is a decision of its own.
+func (d *Desk) UnlinkFinding(ctx context.Context, who access.Principal, id, finding, reason string) error {
+	reason, err := line("the reason", reason, maxWord, false)
+	if err != nil {
+		return err
+	}
+	act, err := d.act(ctx, who, access.IncidentChange, id, reason)
+	if err != nil {
+		return err
+	}
+	v, err := d.store.View(ctx, who.Reader)
+	if err != nil {
+		return err
+	}
+	if _, err := detect.Get(ctx, v, finding); err != nil {
+		return err
+	}
+	_, err = d.store.Record(ctx, act, func(tx *store.Tx) error {
+		was, err := load(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := oneRow(tx.Exec(`UPDATE incident_finding SET incident='', role='apart' WHERE finding=? AND incident=?`, finding, id)); err != nil {
+			return err
+		}
+		tx.Note("taken.out", finding)
+		if _, err := tx.Exec(`DELETE FROM incident_observable WHERE incident=? AND finding=?`, id, finding); err != nil {
+			return err
+		}
+		var first, last int64
+		err = tx.QueryRow(`SELECT coalesce(min(s.first), 0), coalesce(max(s.last), 0) FROM incident_seen s JOIN incident_finding l ON l.finding=s.finding WHERE l.incident=? AND l.role='part'`, id).Scan(&first, &last)
+		if err != nil {
+			return err
+		}
+		now := was
+		now.First, now.Last = nanos(first), nanos(last)
+		return save(tx, "", was, now, was.Label)
+	})
+	return err
+}
+
 // create writes a fresh incident with its number, clocks and findings, inside the act that opens it.
 func (d *Desk) create(tx *store.Tx, i Incident, label marking.Label, parts []member) error {
 	i.Opened = after(tx.Now(), time.Time{})
@@ -203,7 +245,7 @@ func (d *Desk) grow(tx *store.Tx, was Incident, parts []member) error {
 		var other string
 		err = tx.QueryRow(`SELECT incident FROM incident_finding WHERE finding=?`, m.ID).Scan(&other)
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound) || err == nil && other == "": // or taken out of one before
 			if m.part() {
 				fresh = append(fresh, m.ID)
 			} else {
@@ -214,7 +256,7 @@ func (d *Desk) grow(tx *store.Tx, was Incident, parts []member) error {
 		case other != was.ID:
 			return fmt.Errorf("%w: the finding %s belongs to another incident", ErrInput, m.ID)
 		}
-		if _, err := tx.Exec(`INSERT INTO incident_finding VALUES(?,?,?,?,?) ON CONFLICT(finding) DO UPDATE SET role=excluded.role, mid=excluded.mid`, m.ID, was.ID, role, unix(tx.Now()), mid); err != nil {
+		if _, err := tx.Exec(`INSERT INTO incident_finding VALUES(?,?,?,?,?) ON CONFLICT(finding) DO UPDATE SET incident=excluded.incident, role=excluded.role, mid=excluded.mid`, m.ID, was.ID, role, unix(tx.Now()), mid); err != nil {
 			return err
 		}
 		tx.Taint(m.label)
