@@ -150,6 +150,16 @@ func (s *Store) Reconcile(ctx context.Context, log Log) error {
 	if err != nil {
 		return fmt.Errorf("reading the ledger's size: %w", err)
 	}
+	if size > 0 {
+		// Leaf 0 is the ledger's own; the database keeps a copy, so that the whole tree can be rebuilt from it.
+		first, err := log.Leaf(ctx, 0)
+		if err != nil {
+			return fmt.Errorf("reading leaf 0: %w", err)
+		}
+		if _, err := s.writer.ExecContext(ctx, `INSERT INTO meta VALUES('leaf-0', ?) ON CONFLICT DO NOTHING`, first); err != nil {
+			return err
+		}
+	}
 	var top sql.NullInt64
 	var known []byte
 	err = s.writer.QueryRowContext(ctx, `SELECT idx, leaf FROM record WHERE idx IS NOT NULL ORDER BY idx DESC LIMIT 1`).Scan(&top, &known)
@@ -342,6 +352,16 @@ func (s *Store) TakeMissing(ctx context.Context, log Log, act Act) (int, error) 
 
 // Leaves gives the leaves that the ledger has had, in the order of the tree: what an older ledger is rebuilt from.
 func (s *Store) Leaves(ctx context.Context, f func(index uint64, raw []byte) error) error {
+	var first []byte
+	err := s.readers.QueryRowContext(ctx, `SELECT value FROM meta WHERE key='leaf-0'`).Scan(&first)
+	if err != nil && err != sql.ErrNoRows {
+		return err
+	}
+	if err == nil {
+		if err := f(0, first); err != nil {
+			return err
+		}
+	}
 	rows, err := s.readers.QueryContext(ctx, `SELECT idx, leaf FROM record WHERE idx IS NOT NULL ORDER BY idx`)
 	if err != nil {
 		return err
