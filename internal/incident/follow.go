@@ -90,9 +90,9 @@ func (d *Desk) Step(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for n, a := range acts {
-		move := func(*store.Tx) error { return nil }
+		move := func(advancer) error { return nil }
 		if n == len(acts)-1 {
-			move = func(tx *store.Tx) error { return tx.Advance(cursorName, cursorStream, pos, to) }
+			move = func(tx advancer) error { return tx.Advance(cursorName, cursorStream, pos, to) }
 		}
 		if err := d.carryOut(ctx, a, move); err != nil {
 			return false, err
@@ -102,6 +102,11 @@ func (d *Desk) Step(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	return true, d.store.Work(ctx, store.Lease{}, func(tx *store.WorkTx) error { return tx.Advance(cursorName, cursorStream, pos, to) })
+}
+
+// advancer is a transaction that can move a cursor.
+type advancer interface {
+	Advance(name, stream string, from, to int64) error
 }
 
 // remember keeps what the rule of grouping needs to know of findings, and refreshes what is linked but changes no incident.
@@ -294,7 +299,17 @@ func unmerged(acts []planned) []planned {
 
 // carryOut does one act on the record, with the cursor where it is the last. What changes no word, label or link of an
 // incident but only its times and observables is machine state, and leaves no entry.
-func (d *Desk) carryOut(ctx context.Context, a planned, move func(*store.Tx) error) error {
+func (d *Desk) carryOut(ctx context.Context, a planned, move func(advancer) error) error {
+	quiet := false
+	err := d.store.Work(ctx, store.Lease{}, func(tx *store.WorkTx) (err error) {
+		if quiet, err = a.refresh(tx); err != nil || !quiet {
+			return err
+		}
+		return move(tx)
+	})
+	if err != nil || quiet {
+		return err
+	}
 	slices.SortFunc(a.members, func(x, y member) int {
 		if c := x.First.Compare(y.First); c != 0 {
 			return c
@@ -305,7 +320,7 @@ func (d *Desk) carryOut(ctx context.Context, a planned, move func(*store.Tx) err
 	if a.into == "" {
 		act.Action, act.Subject, act.Purpose = "incident.open", string(stix.NewID("incident")), "findings that belong together want somebody's attention"
 	}
-	_, err := d.store.Record(ctx, act, func(tx *store.Tx) error {
+	_, err = d.store.Record(ctx, act, func(tx *store.Tx) error {
 		if err := d.apply(tx, a, act.Subject); err != nil {
 			return err
 		}
@@ -315,6 +330,55 @@ func (d *Desk) carryOut(ctx context.Context, a planned, move func(*store.Tx) err
 		return fmt.Errorf("gathering findings into %s: %w", act.Subject, err)
 	}
 	return err
+}
+
+// refresh brings times and observables up to date where that is all there is to do, and says whether it was.
+func (a planned) refresh(tx *store.WorkTx) (bool, error) {
+	if a.into == "" || len(a.merge) > 0 {
+		return false, nil
+	}
+	var severity detect.Level
+	var set bool
+	var first, last, mid int64
+	if err := tx.QueryRow(`SELECT severity, severity_set, first, last, mid FROM incident_row WHERE id=?`, a.into).Scan(&severity, &set, &first, &last, &mid); err != nil {
+		return false, err
+	}
+	label := tx.Label(mid)
+	for _, m := range a.members {
+		var other, role string
+		err := tx.QueryRow(`SELECT incident, role FROM incident_finding WHERE finding=?`, m.ID).Scan(&other, &role)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return false, nil
+		case err != nil:
+			return false, err
+		case other != a.into || (role == rolePart) != m.part() || m.State == "confirmed":
+			return false, nil
+		case m.part() && (label.Join(m.label).Canon() != label.Canon() || !set && m.Level > severity):
+			return false, nil
+		}
+	}
+	for _, m := range a.members {
+		mid, err := tx.Mark(m.label)
+		if err != nil {
+			return false, err
+		}
+		if _, err := tx.Exec(`UPDATE incident_finding SET mid=? WHERE finding=?`, mid, m.ID); err != nil {
+			return false, err
+		}
+		if !m.part() {
+			continue
+		}
+		if first == 0 || unix(m.First) < first {
+			first = unix(m.First)
+		}
+		last = max(last, unix(m.Last))
+		if err := m.keepObservables(tx, a.into); err != nil {
+			return false, err
+		}
+	}
+	_, err := tx.Exec(`UPDATE incident_row SET first=?, last=? WHERE id=?`, first, last, a.into)
+	return true, err
 }
 
 func (d *Desk) apply(tx *store.Tx, a planned, id string) error {
@@ -390,8 +454,14 @@ func (d *Desk) absorb(tx *store.Tx, into *Incident, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	if was.State != Fresh || was.Owner != "" || was.Rev < 1 {
-		return errMoved
+	var busy bool
+	err = tx.QueryRow(`SELECT EXISTS(SELECT 1 FROM incident_task WHERE incident=?) OR EXISTS(SELECT 1 FROM incident_note WHERE incident=?) OR EXISTS(SELECT 1 FROM evidence WHERE incident=?)
+		OR EXISTS(SELECT 1 FROM incident_observable WHERE incident=? AND finding='')`, id, id, id, id).Scan(&busy)
+	if err != nil {
+		return err
+	}
+	if busy || was.State != Fresh || was.Owner != "" || was.ByHand || was.TitleSet || was.SeveritySet || was.Narrative != "" {
+		return errMoved // somebody has begun to work on it
 	}
 	for _, q := range []string{
 		`UPDATE incident_finding SET incident=? WHERE incident=?`,

@@ -94,18 +94,24 @@ func TestNoIncidentTwice(t *testing.T) {
 	if n := w.entries(); n != before {
 		t.Errorf("doing nothing left %d entries", n-before)
 	}
+	w.now = w.now.Add(time.Minute)
 	w.finds(finding{id: "a", host: "h1", level: detect.High, events: []string{"", ""}})
 	w.gather()
-	w.one()
+	if i := w.one(); !i.Last.Equal(w.now) {
+		t.Errorf("its last event is of %s", i.Last)
+	}
+	if n := w.entries(); n != before {
+		t.Errorf("more of the same left %d entries", n-before)
+	}
 	// Another process that read the same cursor: its transaction must fail whole.
 	err := w.d.carryOut(context.Background(), planned{members: []member{{Finding: detect.Finding{ID: "b", State: "open", Level: detect.High}, label: marking.Everyone()}}},
-		func(tx *store.Tx) error { return tx.Advance(cursorName, cursorStream, 0, 1) })
+		func(tx advancer) error { return tx.Advance(cursorName, cursorStream, 0, 1) })
 	if err == nil {
 		t.Error("the cursor was moved from where it no longer stood")
 	}
 	w.one()
 	// A finding that is linked already opens nothing, whoever asks.
-	err = w.d.carryOut(context.Background(), planned{members: []member{{Finding: detect.Finding{ID: "a", State: "open", Level: detect.High}, label: marking.Everyone()}}}, func(*store.Tx) error { return nil })
+	err = w.d.carryOut(context.Background(), planned{members: []member{{Finding: detect.Finding{ID: "a", State: "open", Level: detect.High}, label: marking.Everyone()}}}, func(advancer) error { return nil })
 	want(t, err, errMoved)
 	w.one()
 }
@@ -134,7 +140,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 			t.Fatalf("%d acts planned, want 3", len(acts))
 		}
 		for n, a := range acts {
-			err := w.d.carryOut(ctx, a, func(*store.Tx) error {
+			err := w.d.carryOut(ctx, a, func(advancer) error {
 				if n == stop {
 					return boom // after all was written, before the commit
 				}

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -336,7 +337,10 @@ func (m *member) read(ctx context.Context, v *store.View) error {
 }
 
 // keepObservables notes what the events of a finding showed, under the finding's own label.
-func (m member) keepObservables(tx *store.Tx, id string) error {
+func (m member) keepObservables(tx interface {
+	Mark(marking.Label) (int64, error)
+	Exec(query string, args ...any) (sql.Result, error)
+}, id string) error {
 	mid, err := tx.Mark(m.label)
 	if err != nil {
 		return err
