@@ -62,8 +62,8 @@ func (x index) addIndicator(o store.Object, obj *stix.Object) *unsupported {
 		return &unsupported{o.ID, err.Error()}
 	}
 	terms, ok := pattern.Index(p)
-	if !ok {
-		return &unsupported{o.ID, "it asks for more than one value, each of which would do"}
+	if !ok || !pattern.Exact(p) {
+		return &unsupported{o.ID, "it asks for more than one value at once"}
 	}
 	ind := &indicator{id: o.ID, title: o.Title, level: High, label: o.Label, techniques: techniquesOf(obj)}
 	if c := obj.Confidence; c >= 0 && c < 50 {
@@ -84,7 +84,10 @@ func (x index) addIndicator(o store.Object, obj *stix.Object) *unsupported {
 		if !ok {
 			return &unsupported{o.ID, "nothing in a log is known as " + t.Path}
 		}
-		v := t.Value
+		if t.Op != pattern.Eq || t.Value.Kind != pattern.String {
+			return &unsupported{o.ID, "only equality with a text is looked up"}
+		}
+		v := t.Value.Text
 		if k.fold {
 			v = strings.ToLower(v)
 		}

@@ -40,7 +40,7 @@ func scanFinding(row *store.Row) (f Finding, err error) {
 	var techniques string
 	var first, last int64
 	err = row.Scan(&f.ID, &f.Kind, &f.Rule, &f.Title, &f.Level, &techniques, &f.Source, &f.Entity, &f.Value, &f.Day, &first, &last, &f.Count, &f.State, &f.Reason, &f.Change, &f.row)
-	f.Techniques = strings.Fields(techniques)
+	f.Techniques, f.Label = strings.Fields(techniques), row.Label()
 	f.First, f.Last = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	return f, err
 }

@@ -11,9 +11,13 @@ import (
 
 // Row is one row of a Select, to scan without its first column, which is the mark.
 type Row struct {
-	rows *sql.Rows
-	mid  int64
+	rows  *sql.Rows
+	marks *marks
+	mid   int64
 }
+
+// Label is what the scanned row carries.
+func (r *Row) Label() marking.Label { return r.marks.label(r.mid) }
 
 // Scan reads the columns after the mark.
 func (r *Row) Scan(dest ...any) error { return r.rows.Scan(append([]any{&r.mid}, dest...)...) }
@@ -32,7 +36,7 @@ func Select[T any](ctx context.Context, v *View, query string, args []any, scan 
 	defer rows.Close()
 	var out []marking.Released[T]
 	for rows.Next() {
-		r := Row{rows: rows}
+		r := Row{rows: rows, marks: v.s.marks}
 		val, err := scan(&r)
 		if err != nil {
 			return nil, fmt.Errorf("reading rows: %w", err)
