@@ -412,7 +412,7 @@ func TestSightings(t *testing.T) {
 func TestRun(t *testing.T) {
 	w := newWorld(t)
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() { done <- w.d.Run(ctx) }()
 	w.finds(finding{id: "a", host: "h1", level: detect.High})
 	for {
@@ -420,7 +420,11 @@ func TestRun(t *testing.T) {
 		if len(w.incidents("", Query{})) == 1 {
 			break
 		}
-		<-changed
+		select {
+		case <-changed:
+		case err := <-done:
+			t.Fatal(err)
+		}
 	}
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
