@@ -333,26 +333,33 @@ func (e *Engine) sub(srcs []source) *subEngine {
 func (e *Engine) buildSub(srcs []source) *subEngine {
 	b := newSubBuilder(e.fields)
 	for _, c := range e.rules {
-		var used []string
-		var alts []*expr
-		if e.opt.IgnoreLogsource {
-			alts = append(alts, c.base)
-		} else {
-			for _, s := range srcs {
-				if !c.ls.Covers(s.ls) || slices.Contains(used, s.pipeline) {
-					continue
-				}
-				used = append(used, s.pipeline)
-				if x := e.variant(c, s.pipeline); x != nil && (len(alts) == 0 || alts[0] != x) {
-					alts = append(alts, x)
-				}
-			}
-		}
-		if len(alts) > 0 {
-			b.add(c, join(exprOr, alts))
+		if x := e.logic(c, srcs); x != nil {
+			b.add(c, x)
 		}
 	}
 	return b.build()
+}
+
+// logic is what a rule asks of events of the sources; nil when it is not for them.
+func (e *Engine) logic(c *compiledRule, srcs []source) *expr {
+	if e.opt.IgnoreLogsource {
+		return c.base
+	}
+	var used []string
+	var alts []*expr
+	for _, s := range srcs {
+		if !c.ls.Covers(s.ls) || slices.Contains(used, s.pipeline) {
+			continue
+		}
+		used = append(used, s.pipeline)
+		if x := e.variant(c, s.pipeline); x != nil && (len(alts) == 0 || alts[0] != x) {
+			alts = append(alts, x)
+		}
+	}
+	if len(alts) == 0 {
+		return nil
+	}
+	return join(exprOr, alts)
 }
 
 // Warm builds the sub-engines of every recognised log source and of every logsource that a rule names, which otherwise happens when

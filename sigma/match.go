@@ -103,6 +103,17 @@ func (m *Matcher) MatchJSON(line []byte, src Logsource, hit func(Match)) error {
 
 // Match matches an event given as fields.
 func (m *Matcher) Match(ev Event, src Logsource, hit func(Match)) error {
+	m.fill(ev)
+	sub := m.route(src)
+	if sub.keywordy {
+		m.keywords(ev)
+	}
+	m.run(sub, hit)
+	return nil
+}
+
+// fill enters the fields that are read.
+func (m *Matcher) fill(ev Event) {
 	s := &m.sc
 	s.reset()
 	for i := range ev {
@@ -119,17 +130,17 @@ func (m *Matcher) Match(ev Event, src Logsource, hit func(Match)) error {
 			s.put(id, f.Value, f.Kind, false)
 		}
 	}
-	sub := m.route(src)
-	if sub.keywordy {
-		for i := range ev {
-			if k := ev[i].Kind; k != Null && k != Object {
-				s.keyVals = append(s.keyVals, int32(len(s.vals)))
-				s.vals = append(s.vals, value{raw: ev[i].Value, kind: k, next: -1})
-			}
+}
+
+// keywords enters every value.
+func (m *Matcher) keywords(ev Event) {
+	s := &m.sc
+	for i := range ev {
+		if k := ev[i].Kind; k != Null && k != Object {
+			s.keyVals = append(s.keyVals, int32(len(s.vals)))
+			s.vals = append(s.vals, value{raw: ev[i].Value, kind: k, next: -1})
 		}
 	}
-	m.run(sub, hit)
-	return nil
 }
 
 // field returns the first value of a field.

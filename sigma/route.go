@@ -62,6 +62,29 @@ func (m *Matcher) route(src Logsource) *subEngine {
 		}
 		return m.single
 	}
+	k := m.routeKey(src)
+	if s := m.routes[k]; s != nil {
+		return s
+	}
+	s := e.sub(m.sources(k, src))
+	if len(m.routes) >= maxRoutes {
+		clear(m.routes)
+	}
+	m.routes[k] = s
+	return s
+}
+
+// currentSources lists what the event in hand is.
+func (m *Matcher) currentSources(src Logsource) []source {
+	if m.e.opt.IgnoreLogsource {
+		return nil
+	}
+	return m.sources(m.routeKey(src), src)
+}
+
+// routeKey reads what decides the route of the event in hand.
+func (m *Matcher) routeKey(src Logsource) routeKey {
+	e := m.e
 	if m.lastID < 0 || src != m.lastSrc {
 		m.lastSrc, m.lastID = src, m.sourceID(src)
 	}
@@ -91,15 +114,7 @@ func (m *Matcher) route(src Logsource) *subEngine {
 	} else if k.channel == noChannel {
 		m.shape(&k)
 	}
-	if s := m.routes[k]; s != nil {
-		return s
-	}
-	s := e.sub(m.sources(k, src))
-	if len(m.routes) >= maxRoutes {
-		clear(m.routes)
-	}
-	m.routes[k] = s
-	return s
+	return k
 }
 
 // fits reports whether a field (-1 for none) is present and, unless value is empty, holds it.
