@@ -189,6 +189,11 @@ func (e *Event) field(key, val []byte, depth int) {
 }
 
 func (e *Event) add(k Kind, v, key []byte) {
+	for _, o := range e.Observables {
+		if o.Kind == k && bytes.Equal(o.Value, v) {
+			return // a proxy names the host beside the URL that holds it: one event, one observable
+		}
+	}
 	if len(e.Observables) < 64 {
 		e.Observables = append(e.Observables, Observable{k, v, nameOf(key)})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -189,9 +190,53 @@ func (t *Tx) define(o *stix.Object, source string) error {
 	if effect == "unknown" {
 		return nil
 	}
-	rows, err := t.w.tx.QueryContext(t.w.ctx, `SELECT p.ver, p.spec, v.lid, b.bytes FROM pending p JOIN ver v ON v.ver=p.ver JOIN body b ON b.ver=p.ver WHERE p.def=? AND p.source=?`, string(o.ID), source)
-	if err != nil {
+	n, err := t.relabel(o.ID, source)
+	if err != nil || n == 0 {
 		return err
+	}
+	t.Note("resolved."+fmt.Sprint(n), string(o.ID))
+	return nil
+}
+
+// Resolve is a person's decision on what a marking of a source means that nothing defines: the level that holds for what
+// uses it. It answers how many held versions were labelled anew; ErrNotFound where the actor sees none that waits for it.
+func (t *Tx) Resolve(def stix.ID, source string, tlp marking.TLP) (int, error) {
+	rows, err := t.w.tx.QueryContext(t.w.ctx, `SELECT DISTINCT v.mid FROM pending p JOIN ver v ON v.ver=p.ver WHERE p.def=? AND p.source=?`, string(def), source)
+	if err != nil {
+		return 0, err
+	}
+	var mids []int64
+	for rows.Next() {
+		var mid int64
+		if err := rows.Scan(&mid); err != nil {
+			rows.Close()
+			return 0, err
+		}
+		mids = append(mids, mid)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, err
+	}
+	seen := false
+	for _, mid := range mids {
+		seen = seen || marking.MayRead(t.act.Reader, t.w.labelOf(mid))
+	}
+	if !seen {
+		return 0, ErrNotFound
+	}
+	if _, err := t.w.tx.ExecContext(t.w.ctx, `INSERT INTO defn VALUES(?,?,?) ON CONFLICT(id, source) DO UPDATE SET effect=excluded.effect`, string(def), source, "tlp:"+tlp.String()); err != nil {
+		return 0, err
+	}
+	t.Note("means", tlp.String())
+	t.Note("source", source)
+	return t.relabel(def, source)
+}
+
+// relabel labels anew what was held for want of a definition.
+func (t *Tx) relabel(def stix.ID, source string) (int, error) {
+	rows, err := t.w.tx.QueryContext(t.w.ctx, `SELECT p.ver, p.spec, v.lid, b.bytes FROM pending p JOIN ver v ON v.ver=p.ver JOIN body b ON b.ver=p.ver WHERE p.def=? AND p.source=?`, string(def), source)
+	if err != nil {
+		return 0, err
 	}
 	type held struct {
 		ver, lid int64
@@ -204,7 +249,7 @@ func (t *Tx) define(o *stix.Object, source string) error {
 		var raw []byte
 		if err := rows.Scan(&h.ver, &spec, &h.lid, &raw); err != nil {
 			rows.Close()
-			return err
+			return 0, err
 		}
 		if h.put, err = decodeWaiting(spec); err == nil {
 			h.put.Source = source
@@ -212,35 +257,34 @@ func (t *Tx) define(o *stix.Object, source string) error {
 		}
 		if err != nil {
 			rows.Close()
-			return fmt.Errorf("reading a held version: %w", err)
+			return 0, fmt.Errorf("reading a held version: %w", err)
 		}
 		all = append(all, h)
 	}
 	if err := rows.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	for _, h := range all {
 		label, waits, err := t.effective(h.put)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		mid, err := t.w.intern(label)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if _, err := t.w.tx.ExecContext(t.w.ctx, `UPDATE ver SET mid=? WHERE ver=?`, mid, h.ver); err != nil {
-			return err
+			return 0, err
 		}
 		if _, err := t.w.tx.ExecContext(t.w.ctx, `UPDATE line SET mid=? WHERE lid=? AND head=?`, mid, h.lid, h.ver); err != nil {
-			return err
+			return 0, err
 		}
-		if len(waits) == 0 {
-			if _, err := t.w.tx.ExecContext(t.w.ctx, `DELETE FROM pending WHERE ver=?`, h.ver); err != nil {
-				return err
+		if !slices.Contains(waits, def) {
+			if _, err := t.w.tx.ExecContext(t.w.ctx, `DELETE FROM pending WHERE ver=? AND def=?`, h.ver, string(def)); err != nil {
+				return 0, err
 			}
 		}
 		t.label = t.label.Join(label)
 	}
-	t.Note("resolved."+fmt.Sprint(len(all)), string(o.ID))
-	return nil
+	return len(all), nil
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // marks is what the store knows of labels and readers: numbers for both, and the allowed pairs beside them in the
-// table allow. The maps only hold what has been committed.
+// table allow. The maps only hold what has been committed, and may lag behind a commit for a moment.
 type marks struct {
+	db      *sql.DB
 	mu      sync.RWMutex
 	byCanon map[string]int64
 	byMid   map[int64]marking.Label
@@ -19,7 +20,7 @@ type marks struct {
 }
 
 func loadMarks(ctx context.Context, db *sql.DB) (*marks, error) {
-	m := &marks{byCanon: map[string]int64{}, byMid: map[int64]marking.Label{}, readers: map[string]int64{}}
+	m := &marks{db: db, byCanon: map[string]int64{}, byMid: map[int64]marking.Label{}, readers: map[string]int64{}}
 	rows, err := db.QueryContext(ctx, `SELECT mid, canon FROM mark`)
 	if err != nil {
 		return nil, err
@@ -56,11 +57,25 @@ func loadMarks(ctx context.Context, db *sql.DB) (*marks, error) {
 	return m, rr.Err()
 }
 
-// label gives the label of a number; the zero Label, which is nobody's, where there is none.
+// label gives the label of a number; the zero Label, which is nobody's, where there is none. A label that was committed
+// a moment ago, by a writer that has not yet come to learn it, is looked up.
 func (m *marks) label(mid int64) marking.Label {
 	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.byMid[mid]
+	l, ok := m.byMid[mid]
+	m.mu.RUnlock()
+	if ok || mid == 0 {
+		return l
+	}
+	var canon string
+	if m.db.QueryRow(`SELECT canon FROM mark WHERE mid=?`, mid).Scan(&canon) != nil {
+		return marking.Label{}
+	}
+	l, err := marking.ParseCanon(canon)
+	if err != nil {
+		return marking.Label{}
+	}
+	m.learn(map[int64]marking.Label{mid: l})
+	return l
 }
 
 func (m *marks) mid(canon string) (int64, bool) {

@@ -126,6 +126,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.nameKey, err = s.secret(ctx, "pseudonym-key"); err != nil {
 		return err
 	}
+	s.marks.db = s.readers // the writer's one connection may be waiting for the very answer
 	_, err = s.reader(ctx, marking.System("start"))
 	return err
 }
