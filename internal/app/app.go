@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"golang.org/x/sync/errgroup"
 
 	"vigil/internal/access"
@@ -72,6 +74,7 @@ type App struct {
 	Web       *web.Server
 
 	listener net.Listener
+	sensor   *http.Client // delivers the exercise's events to this server's own door
 	policy   *policy.Policy
 	close    []func()
 }
@@ -132,6 +135,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		return nil, err
 	}
 	a.close = append(a.close, a.Stream.Close)
+	a.sensor = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", a.listener.Addr().String())
+	}}}
 	c.Report("stages")
 	return a, a.openStages(ctx)
 }
@@ -268,6 +274,20 @@ func writeNew(name string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// SetupLink gives the one-time link that makes the first administrator; empty where there is one.
+func (a *App) SetupLink(ctx context.Context) (string, error) {
+	token, err := a.Directory.SetupLink(ctx)
+	if err != nil || token == "" {
+		return "", err
+	}
+	return a.Origin + "/setup?token=" + token, nil
+}
+
+// decode reads a small JSON answer strictly.
+func decode(r io.Reader, v any) error {
+	return json.UnmarshalRead(io.LimitReader(r, 1<<20), v)
 }
 
 // Address is where the server listens.

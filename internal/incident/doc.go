@@ -33,6 +33,7 @@ package incident
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"vigil/internal/blob"
@@ -75,6 +76,7 @@ type Desk struct {
 	cfg   Config
 	store *store.Store
 	blobs *blob.Store
+	turn  sync.Mutex // one Step at a time
 }
 
 // New makes a desk.

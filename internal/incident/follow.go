@@ -58,8 +58,10 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // Step takes the next batch of changed findings in and says whether there was one. It remembers them, plans, and acts: one
 // entry for each incident that is opened or changed, the last of which moves the cursor. Interrupted anywhere, it does the
-// rest when called again: what is linked already is found so.
+// rest when called again: what is linked already is found so. Steps take turns.
 func (d *Desk) Step(ctx context.Context) (bool, error) {
+	d.turn.Lock()
+	defer d.turn.Unlock()
 	v, err := d.store.View(ctx, system())
 	if err != nil {
 		return false, err

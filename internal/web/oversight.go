@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -265,4 +266,10 @@ func (rq *Request) exportLedger() error {
 		panic(http.ErrAbortHandler) // the headers are out: only a broken answer tells that it is not whole
 	}
 	return nil
+}
+
+// leafHash is RFC 6962's: what the tree holds of an entry.
+func leafHash(raw []byte) string {
+	sum := sha256.Sum256(append([]byte{0}, raw...))
+	return hex.EncodeToString(sum[:])
 }
