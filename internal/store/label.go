@@ -127,10 +127,17 @@ func (w *writeTx) effect(ref stix.ID, source string) (string, error) {
 	if t, ok := stix.OfficialMarking(ref); ok {
 		return "tlp:" + t.Level, nil
 	}
+	key := [2]string{string(ref), source}
+	if e, ok := w.effects[key]; ok {
+		return e, nil
+	}
 	var e string
 	err := w.stmt("defined").QueryRowContext(w.ctx, string(ref), source).Scan(&e)
 	if err == sql.ErrNoRows {
 		return "unknown", nil
+	}
+	if err == nil {
+		w.effects[key] = e
 	}
 	return e, err
 }
@@ -184,6 +191,7 @@ func (t *Tx) define(o *stix.Object, source string) error {
 	if have != "unknown" {
 		effect = "unknown"
 	}
+	clear(t.w.effects)
 	if _, err := t.w.tx.ExecContext(t.w.ctx, `INSERT INTO defn VALUES(?,?,?) ON CONFLICT(id, source) DO UPDATE SET effect=excluded.effect`, string(o.ID), source, effect); err != nil {
 		return err
 	}
@@ -224,6 +232,7 @@ func (t *Tx) Resolve(def stix.ID, source string, tlp marking.TLP) (int, error) {
 	if !seen {
 		return 0, ErrNotFound
 	}
+	clear(t.w.effects)
 	if _, err := t.w.tx.ExecContext(t.w.ctx, `INSERT INTO defn VALUES(?,?,?) ON CONFLICT(id, source) DO UPDATE SET effect=excluded.effect`, string(def), source, "tlp:"+tlp.String()); err != nil {
 		return 0, err
 	}

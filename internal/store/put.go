@@ -162,8 +162,14 @@ func (t *Tx) Put(p Put) (Verdict, error) {
 		}
 	}
 	v := Verdict{Label: label}
+	told := false
+	if !owns {
+		if told, err = t.knowsOwner(oid, owner); err != nil {
+			return Verdict{}, err
+		}
+	}
 	switch {
-	case !owns:
+	case told:
 		v.Outcome = Relayed
 	case fresh:
 		v.Outcome = Added
@@ -173,6 +179,17 @@ func (t *Tx) Put(p Put) (Verdict, error) {
 		v.Outcome = Older
 	}
 	return v, nil
+}
+
+// knowsOwner says whether the actor may be told that an id belongs to somebody else: where they may see the owner's line,
+// or there is none and the owner is known by a binding. Otherwise the verdict would tell of what is hidden.
+func (t *Tx) knowsOwner(oid int64, owner string) (bool, error) {
+	var mid int64
+	err := t.w.tx.QueryRowContext(t.w.ctx, `SELECT mid FROM line WHERE oid=? AND source=?`, oid, owner).Scan(&mid)
+	if err == sql.ErrNoRows {
+		return true, nil
+	}
+	return marking.MayRead(t.act.Reader, t.w.labelOf(mid)), err
 }
 
 // Bind says that an identity's objects belong to a source, wherever they come from first.
@@ -190,6 +207,15 @@ func (w *writeTx) boundTo(identity string) (string, error) {
 	return source, err
 }
 
+// number is object without the owner; what was numbered in this transaction is not looked up again.
+func (w *writeTx) number(id string) (int64, error) {
+	if oid, ok := w.oids[id]; ok {
+		return oid, nil
+	}
+	oid, _, err := w.object(id)
+	return oid, err
+}
+
 // object gives the number and owner of an id; an id seen for the first time gets a number and no owner.
 func (w *writeTx) object(id string) (oid int64, owner string, err error) {
 	var who sql.NullString
@@ -199,8 +225,13 @@ func (w *writeTx) object(id string) (oid int64, owner string, err error) {
 		if err != nil {
 			return 0, "", err
 		}
-		oid, err = res.LastInsertId()
+		if oid, err = res.LastInsertId(); err == nil {
+			w.oids[id] = oid
+		}
 		return oid, "", err
+	}
+	if err == nil {
+		w.oids[id] = oid
 	}
 	return oid, who.String, err
 }
@@ -251,7 +282,7 @@ func (w *writeTx) setHead(lid, oid, ver, modified, mid int64, o *stix.Object, re
 	}
 	var src, dst int64
 	for _, r := range o.Refs() {
-		to, _, err := w.object(string(r.ID))
+		to, err := w.number(string(r.ID))
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // coreSchema is the store's own tables. A *line* is one source's versions of one id: the owner's line is the head for
-// whoever may see it; whoever may not sees the newest line that they may, and can't tell that another exists.
+// whoever may see it; whoever may not sees the line that came first of those that they may, and can't tell that another exists.
 const coreSchema = `
 CREATE TABLE mark(mid INTEGER PRIMARY KEY, canon TEXT NOT NULL UNIQUE);
 CREATE TABLE reader(cid INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);

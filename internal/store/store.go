@@ -183,6 +183,11 @@ type writeTx struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	fresh map[int64]marking.Label
+
+	// What is looked up again and again inside one transaction.
+	bound   map[string]*sql.Stmt
+	oids    map[string]int64
+	effects map[[2]string]string
 }
 
 // write takes the turn, runs f in a transaction and commits, or rolls back where f fails. A panic in f rolls back.
@@ -201,7 +206,7 @@ func (s *Store) write(ctx context.Context, bulk bool, f func(*writeTx) error) er
 			tx.Rollback()
 		}
 	}()
-	w := &writeTx{s: s, ctx: ctx, tx: tx, fresh: map[int64]marking.Label{}}
+	w := &writeTx{s: s, ctx: ctx, tx: tx, fresh: map[int64]marking.Label{}, bound: map[string]*sql.Stmt{}, oids: map[string]int64{}, effects: map[[2]string]string{}}
 	if err := f(w); err != nil {
 		return err
 	}
@@ -215,4 +220,11 @@ func (s *Store) write(ctx context.Context, bulk bool, f func(*writeTx) error) er
 }
 
 // stmt gives a prepared statement of the store's own, inside the transaction.
-func (w *writeTx) stmt(name string) *sql.Stmt { return w.tx.StmtContext(w.ctx, w.s.stmts[name]) }
+func (w *writeTx) stmt(name string) *sql.Stmt {
+	st := w.bound[name]
+	if st == nil {
+		st = w.tx.StmtContext(w.ctx, w.s.stmts[name])
+		w.bound[name] = st
+	}
+	return st
+}

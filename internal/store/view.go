@@ -72,9 +72,10 @@ func visibleLine(l string, cid int64) string {
 		" OR EXISTS(SELECT 1 FROM need n WHERE n.lid=" + l + ".lid AND n.kind=1 AND " + dep + ")))"
 }
 
-// readersHead adds that l is the line the reader has as head: the owner's where visible, else the newest visible.
+// readersHead adds that l is the line the reader has as head: the owner's where visible, else the one that came first of
+// the visible: so it is the same as it were the owner not there.
 func readersHead(l string, cid int64) string {
-	return visibleLine(l, cid) + " AND (" + l + ".owner=1 OR NOT EXISTS(SELECT 1 FROM line k WHERE k.oid=" + l + ".oid AND (k.owner=1 OR k.head>" + l + ".head) AND " + visibleLine("k", cid) + "))"
+	return visibleLine(l, cid) + " AND (" + l + ".owner=1 OR NOT EXISTS(SELECT 1 FROM line k WHERE k.oid=" + l + ".oid AND (k.owner=1 OR k.lid<" + l + ".lid) AND " + visibleLine("k", cid) + "))"
 }
 
 const objectColumns = `l.mid, o.id, l.type, l.source, l.title, l.modified, l.head, r.at`
@@ -112,7 +113,7 @@ func (v *View) Get(ctx context.Context, id string) (marking.Released[Object], er
 // Lines gives what each source says of an id, the reader's head first: versions by others are claims, beside it.
 func (v *View) Lines(ctx context.Context, id string) ([]marking.Released[Object], error) {
 	q := `SELECT ` + objectColumns + `, b.bytes, l.lid FROM obj o JOIN line l ON l.oid=o.oid JOIN ver x ON x.ver=l.head JOIN record r ON r.seq=x.rec JOIN body b ON b.ver=l.head
-		WHERE o.id=? AND ` + visibleLine("l", v.cid) + ` ORDER BY l.owner DESC, l.head DESC`
+		WHERE o.id=? AND ` + visibleLine("l", v.cid) + ` ORDER BY l.owner DESC, l.lid`
 	return v.objects(ctx, q, true, id)
 }
 
@@ -314,7 +315,7 @@ func (v *View) Edges(ctx context.Context, id string, perDirection int) ([]markin
 	for _, dir := range []struct{ here, there string }{{"src", "dst"}, {"dst", "src"}} {
 		q := `SELECT ` + objectColumns + `, e.rel, s.mid, s.source, CASE WHEN e.via=0 THEN '' ELSE (SELECT id FROM obj WHERE oid=e.via) END
 			FROM edge e JOIN line s ON s.lid=e.lid JOIN line l ON l.oid=e.` + dir.there + ` JOIN obj o ON o.oid=l.oid JOIN ver x ON x.ver=l.head JOIN record r ON r.seq=x.rec
-			WHERE e.` + dir.here + `=(SELECT oid FROM obj WHERE id=?) AND ` + readersHead("s", v.cid) + ` AND ` + readersHead("l", v.cid) + ` ORDER BY s.head DESC LIMIT ` + strconv.Itoa(perDirection)
+			WHERE e.` + dir.here + `=(SELECT oid FROM obj WHERE id=?) AND ` + readersHead("s", v.cid) + ` AND ` + readersHead("l", v.cid) + ` ORDER BY s.head DESC, o.id, e.rel LIMIT ` + strconv.Itoa(perDirection)
 		rows, err := v.s.readers.QueryContext(ctx, q, id)
 		if err != nil {
 			return nil, fmt.Errorf("reading relations: %w", err)

@@ -72,7 +72,9 @@ func (s *Store) Work(ctx context.Context, lease Lease, f func(*WorkTx) error) er
 func (t *WorkTx) Exec(query string, args ...any) (sql.Result, error) { return t.w.exec(query, args...) }
 
 // Query reads rows inside the transaction.
-func (t *WorkTx) Query(query string, args ...any) (*sql.Rows, error) { return t.w.query(query, args...) }
+func (t *WorkTx) Query(query string, args ...any) (*sql.Rows, error) {
+	return t.w.query(query, args...)
+}
 
 // QueryRow reads one row inside the transaction.
 func (t *WorkTx) QueryRow(query string, args ...any) *Row1 { return t.w.queryRow(query, args...) }
@@ -93,7 +95,9 @@ func (t *WorkTx) Advance(name, stream string, from, to int64) error {
 }
 
 // Advance is WorkTx.Advance inside an act that goes on the record.
-func (t *Tx) Advance(name, stream string, from, to int64) error { return t.w.advance(name, stream, from, to) }
+func (t *Tx) Advance(name, stream string, from, to int64) error {
+	return t.w.advance(name, stream, from, to)
+}
 
 func (w *writeTx) advance(name, stream string, from, to int64) error {
 	if to < from {
