@@ -20,8 +20,10 @@ type Principal struct {
 	Body   string // id of the organisation
 	Role   Role
 	Reader marking.Reader
-	// Means is how they proved it: "password", "passkey", "oidc", "token", "demo".
+	// Means is how they proved it: "password", "passkey", "oidc", "token", "demo", "set-up".
 	Means string
+	// Human is the id that counts where several people must agree: two accounts of one person have the same.
+	Human string
 }
 
 // May says whether the principal may do a.

@@ -72,9 +72,13 @@ const (
 	SourceRegister   Action = "source.register"    // enter a log source
 	SourceChange     Action = "source.change"      // renew, suspend or withdraw one
 	PersonAdd        Action = "person.add"         // make an account
-	PersonChange     Action = "person.change"      // lock one, change its role or compartments
+	PersonChange     Action = "person.change"      // lock one, change its role or compartments, end its sessions
+	PersonInvite     Action = "person.invite"      // make the one-time link with which a person sets a password
 	BodyAdd          Action = "body.add"           // enter an organisation
-	SelfChange       Action = "person.self-change" // one's own password and passkeys
+	BodyChange       Action = "body.change"        // its agreement, ceiling, groups
+	SelfChange       Action = "person.self-change" // one's own password, passkeys and tokens
+	SessionOpen      Action = "session.open"       // log in
+	SessionClose     Action = "session.close"      // log out
 	QuestionAsk      Action = "oversight.question" // ask what must be answered
 )
 
@@ -106,8 +110,12 @@ var may = map[Action][]Role{
 	SourceChange:     {Administrator, LegalAdviser},
 	PersonAdd:        {Administrator},
 	PersonChange:     {Administrator},
+	PersonInvite:     {Administrator},
 	BodyAdd:          {Administrator},
+	BodyChange:       {Administrator},
 	SelfChange:       Roles(),
+	SessionOpen:      Roles(),
+	SessionClose:     Roles(),
 	QuestionAsk:      {Overseer},
 }
 

@@ -346,7 +346,7 @@ func (rq *Request) history(subject string) ([]ui.Change, error) {
 	}
 	var out []ui.Change
 	for _, e := range openAll(rq, page.Entries) {
-		out = append(out, ui.Change{At: e.At, By: rq.s.actorName(e.Actor), Act: actionWords(e.Action), Reason: ui.Visible(e.Purpose), Seq: int64(e.Seq)})
+		out = append(out, ui.Change{At: e.At, By: rq.s.actorName(rq.Context(), e.Actor), Act: actionWords(e.Action), Reason: ui.Visible(e.Purpose), Seq: int64(e.Seq)})
 	}
 	return out, nil
 }

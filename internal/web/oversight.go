@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -27,8 +28,8 @@ func actionWords(a string) string {
 }
 
 // actorName is the name behind an actor's id, for those who may read the entry's contents.
-func (s *Server) actorName(id string) string {
-	if n := s.Directory.PersonName(id); n != "" {
+func (s *Server) actorName(ctx context.Context, id string) string {
+	if n := s.Directory.PersonName(ctx, id); n != "" {
 		return n
 	}
 	return ui.Visible(strings.TrimPrefix(id, "system:"))
@@ -53,7 +54,7 @@ func (rq *Request) receiptState(index int64) string {
 }
 
 func (rq *Request) entryRow(e store.Entry) ui.EntryRow {
-	return ui.EntryRow{Seq: int64(e.Seq), At: e.At, Actor: rq.s.actorName(e.Actor), Action: actionWords(e.Action), Subject: rq.subject(e.Subject),
+	return ui.EntryRow{Seq: int64(e.Seq), At: e.At, Actor: rq.s.actorName(rq.Context(), e.Actor), Action: actionWords(e.Action), Subject: rq.subject(e.Subject),
 		Purpose: ui.Visible(e.Purpose), Receipt: rq.receiptState(e.Index), Refused: strings.HasPrefix(e.Action, "refused.")}
 }
 
@@ -73,7 +74,7 @@ func (rq *Request) subject(id string) ui.Ref {
 	case "incident":
 		return ui.Ref{Href: ui.IncidentURL(id), Name: short}
 	case "person":
-		return ui.Ref{Href: ui.PersonURL(id), Name: rq.s.actorName(id)}
+		return ui.Ref{Href: ui.PersonURL(id), Name: rq.s.actorName(rq.Context(), id)}
 	case "x-log-source":
 		if src, ok := rq.s.Register.ByID(id); ok {
 			return ui.Ref{Href: ui.SourceURL(id), Name: ui.Visible(src.Name)}

@@ -137,7 +137,7 @@ func (rq *Request) whoChecks(b *ui.Band) error {
 		return err
 	}
 	for _, e := range openAll(rq, page.Entries) {
-		line := ui.Line{{Text: rq.s.actorName(e.Actor), Strong: true}, {Text: " was refused: "}, {Raw: untrusted.New(e.Purpose)}}
+		line := ui.Line{{Text: rq.s.actorName(rq.Context(), e.Actor), Strong: true}, {Text: " was refused: "}, {Raw: untrusted.New(e.Purpose)}}
 		b.Wants = append(b.Wants, ui.Want{Tone: ui.Quiet, Line: line, Go: "Read", Href: ui.EntryURL(int64(e.Seq))})
 	}
 	return nil
