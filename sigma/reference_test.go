@@ -396,7 +396,7 @@ func TestReferenceOTRF(t *testing.T) {
 	m := e.NewMatcher()
 	ref := &refEngine{e, map[string]*refRule{}}
 	n, hits := 0, 0
-	per := 25
+	per := 8
 	if testing.Short() {
 		per = 4
 	}
