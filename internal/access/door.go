@@ -478,3 +478,12 @@ func (d *Directory) token(ctx context.Context, text string) (Principal, error) {
 	}
 	return d.as(ctx, person, "token")
 }
+
+// Alive says whether a session still holds, without keeping it alive.
+func (d *Directory) Alive(ctx context.Context, text string) bool {
+	var created, seen int64
+	var locked bool
+	err := one(ctx, d, `SELECT s.created, s.seen, p.locked FROM access_session s JOIN access_person p ON p.id=s.person WHERE s.hash=? AND VISIBLE(p)`, []any{hashOf(text)}, &created, &seen, &locked)
+	now := d.store.Now()
+	return err == nil && !locked && now.Sub(at(created)) < sessionTerm && now.Sub(at(seen)) < sessionIdle
+}

@@ -52,10 +52,11 @@ type Config struct {
 // Server answers. Make it with New.
 type Server struct {
 	Config
-	routes  []Route
-	mux     *http.ServeMux
-	refused refusals
-	imports imports
+	routes    []Route
+	mux       *http.ServeMux
+	refused   refusals
+	imports   imports
+	listening listeners
 }
 
 // Route is one address and what it needs.
