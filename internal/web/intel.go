@@ -28,14 +28,29 @@ func (s *Server) intelRoutes() []Route {
 	return []Route{
 		{Pattern: "GET /search", Action: access.IntelRead, handle: (*Request).search},
 		{Pattern: "GET /intelligence", Action: access.IntelRead, handle: (*Request).intelligence},
-		{Pattern: "GET /intelligence/types/{type}", Action: access.IntelRead, handle: (*Request).ofType},
+		// One pattern for three: "types" and "imports" are no ids, and net/http wants to know which comes first.
+		{Pattern: "GET /intelligence/{id}/{part}", Action: access.IntelRead, handle: (*Request).below},
 		{Pattern: "GET /intelligence/{id}", Action: access.IntelRead, handle: (*Request).object},
-		{Pattern: "GET /intelligence/{id}/raw", Action: access.IntelRead, handle: (*Request).rawObject},
 		{Pattern: "GET /intelligence/export", Action: access.IntelExport, handle: (*Request).exportBundle},
 		{Pattern: "POST /intelligence/import", Action: access.IntelImport, handle: (*Request).importBundle},
-		{Pattern: "GET /intelligence/imports/{id}", Action: access.IntelImport, handle: (*Request).importPage},
 		{Pattern: "GET /intelligence/imports/{id}/progress", Action: access.IntelImport, handle: (*Request).importProgress},
 	}
+}
+
+func (rq *Request) below() error {
+	id, part := rq.PathValue("id"), rq.PathValue("part")
+	switch {
+	case id == "types":
+		return rq.ofType(part)
+	case id == "imports":
+		if err := rq.Who.Need(access.IntelImport); err != nil {
+			return err
+		}
+		return rq.importPage(part)
+	case part == "raw":
+		return rq.rawObject()
+	}
+	return store.ErrNotFound
 }
 
 func (rq *Request) hit(o store.Object) ui.Hit {
@@ -130,8 +145,8 @@ func (rq *Request) search() error {
 	return ui.Search(&rq.out, p)
 }
 
-func (rq *Request) ofType() error {
-	l := store.List{Type: rq.PathValue("type"), After: rq.FormValue("after"), Limit: 100}
+func (rq *Request) ofType(typ string) error {
+	l := store.List{Type: typ, After: rq.FormValue("after"), Limit: 100}
 	page, err := rq.view.List(rq.Context(), l)
 	if err != nil {
 		return err
@@ -484,8 +499,8 @@ func (rq *Request) importBundle() error {
 	return nil
 }
 
-func (rq *Request) importPage() error {
-	j, ok := rq.s.imports.get(rq.PathValue("id"), rq.Who.Person)
+func (rq *Request) importPage(id string) error {
+	j, ok := rq.s.imports.get(id, rq.Who.Person)
 	if !ok {
 		return store.ErrNotFound
 	}
