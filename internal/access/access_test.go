@@ -3,9 +3,12 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,6 +227,49 @@ func TestGuessingIsSlowedAndEnteredOnce(t *testing.T) {
 	}
 	if got := w.entries("refused.session.open"); got != 1 {
 		t.Errorf("%d entries of failed log-ins, want 1", got)
+	}
+}
+
+func TestGuessesAtTheSameMomentCountEachOther(t *testing.T) {
+	w := newWorld(t, false)
+	w.setup()
+	for name, from := range map[string]func(int) string{
+		"one address": func(int) string { return "192.0.2.9" },
+		"one network": func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i+1) },
+	} {
+		var compared atomic.Int32
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				if _, _, err := w.Login(context.Background(), fmt.Sprintf("%s%d", name[:3], i), "wrong", From{Address: from(i)}); errors.Is(err, ErrLogin) {
+					compared.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := compared.Load(); n != freeAttempts {
+			t.Errorf("%s: %d guesses of 40 were compared, want %d", name, n, freeAttempts)
+		}
+	}
+}
+
+func TestNoCredentialFromAToken(t *testing.T) {
+	w := newWorld(t, false)
+	ctx := context.Background()
+	admin := w.setup()
+	text, err := w.AddToken(ctx, admin, "nightly", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.token(ctx, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AddToken(ctx, p, "for longer", 300*24*time.Hour); !errors.Is(err, ErrRefused) {
+		t.Errorf("a token made a token: %v", err)
+	}
+	if _, err := w.Invite(ctx, p, admin.Person); !errors.Is(err, ErrRefused) {
+		t.Errorf("a token made an invitation: %v", err)
 	}
 }
 

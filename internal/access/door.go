@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -98,6 +99,11 @@ func (d *Directory) CompleteSetup(ctx context.Context, token string, house Body,
 	if err := errors.Join(house.check(), checkLogin(admin.Login), named("name", admin.Name, 200), checkPassword(password)); err != nil {
 		return "", err
 	}
+	// The link is looked at before a hash is paid for, and taken in the transaction.
+	var expires int64
+	if err := one(ctx, d, `SELECT expires FROM access_link WHERE hash=? AND person=''`, []any{hashOf(token)}, &expires); err != nil {
+		return "", ErrLink
+	}
 	hash, err := d.hash(ctx, password)
 	if err != nil {
 		return "", err
@@ -146,6 +152,9 @@ func setPassword(tx *store.Tx, person, hash string) error {
 
 // Invite makes a one-time token with which a person sets a password; an earlier one is void from then on.
 func (d *Directory) Invite(ctx context.Context, who Principal, person string) (string, error) {
+	if err := who.present(); err != nil {
+		return "", err
+	}
 	act, err := who.Act(PersonInvite, person, "let the person set a password")
 	if err != nil {
 		return "", err
@@ -198,8 +207,8 @@ func endSessions(tx *store.Tx, person string) error {
 func (d *Directory) Login(ctx context.Context, login, password string, from From) (string, Principal, error) {
 	login = loginOf(login)
 	now := d.store.Now()
-	keys := []string{"login:" + login, "address:" + from.Address}
-	if w := d.slow.wait(now, keys...); w > 0 {
+	keys := []string{"login:" + login, "address:" + network(from.Address)}
+	if w := d.slow.charge(now, keys...); w > 0 {
 		return "", Principal{}, &Wait{w}
 	}
 	var person, hash string
@@ -222,21 +231,33 @@ func (d *Directory) Login(ctx context.Context, login, password string, from From
 		ok = err == nil
 	}
 	if !ok {
-		d.slow.fail(now, keys...)
-		if d.failed.fresh(keys[0], now) {
-			subject := person
-			if subject == "" {
-				subject = "unknown account"
-			}
-			if _, err := d.store.Record(ctx, bootAct("refused.session.open", subject, "name and password do not fit together, or the account is locked"), nil); err != nil {
+		subject := person
+		if subject == "" {
+			subject = "unknown account" // all names that nobody has share one line, so that nobody fills the record with them
+		}
+		if d.failed.fresh(subject, now) {
+			if _, err := d.store.Record(ctx, Principal{}.Refusal(SessionOpen, subject, "name and password do not fit together, or the account is locked"), nil); err != nil {
 				return "", Principal{}, err
 			}
 		}
 		return "", Principal{}, ErrLogin
 	}
-	d.slow.clear(keys[0])
+	d.slow.clear(keys...)
 	text, err := d.open(ctx, p, from)
 	return text, p, err
+}
+
+// network is what an address counts as: a household of IPv6 has more addresses than anybody can count.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
 
 // DemoLogin makes somebody of the exercise a principal without a password, and says so in everything they do. It works in
@@ -376,6 +397,9 @@ func (d *Directory) session(ctx context.Context, text string) (Principal, error)
 	if err := one(ctx, d, `SELECT person, means, created, seen FROM access_session WHERE hash=?`, []any{hash}, &person, &means, &created, &seen); err != nil {
 		return Principal{}, err
 	}
+	if means == "demo" && !d.config.Demo {
+		return Principal{}, store.ErrNotFound // the exercise is over
+	}
 	now := d.store.Now()
 	if now.Sub(at(created)) >= sessionTerm || now.Sub(at(seen)) >= sessionIdle {
 		return Principal{}, store.ErrNotFound
@@ -444,6 +468,14 @@ func FromContext(ctx context.Context) Principal {
 	return p
 }
 
+// present refuses to make one credential with another: a stolen token must not outlive itself.
+func (p Principal) present() error {
+	if p.Means == "token" || p.Means == "demo" {
+		return fmt.Errorf("%w: whoever came in by %s makes no credentials", ErrRefused, p.Means)
+	}
+	return nil
+}
+
 // AddToken makes an API token for oneself: it may do what its owner may, until it expires. It is shown once.
 func (d *Directory) AddToken(ctx context.Context, who Principal, name string, term time.Duration) (string, error) {
 	if err := named("name", name, 100); err != nil {
@@ -451,6 +483,9 @@ func (d *Directory) AddToken(ctx context.Context, who Principal, name string, te
 	}
 	if term <= 0 || term > 366*24*time.Hour {
 		return "", &Invalid{"term", "is between a moment and a year"}
+	}
+	if err := who.present(); err != nil {
+		return "", err
 	}
 	act, err := who.Act(SelfChange, who.Person, "make the API token "+name)
 	if err != nil {

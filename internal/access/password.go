@@ -125,8 +125,9 @@ const (
 
 func (t *throttle) init() { t.seen = map[string]attempts{} }
 
-// wait says how long until another attempt may be made for any of the keys; 0 for now.
-func (t *throttle) wait(now time.Time, keys ...string) time.Duration {
+// charge takes an attempt from each of the keys, before anything is compared, so that guesses made at the same moment
+// count each other. It says how long to wait where none is left, and then takes nothing.
+func (t *throttle) charge(now time.Time, keys ...string) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	longest := time.Duration(0)
@@ -138,12 +139,9 @@ func (t *throttle) wait(now time.Time, keys ...string) time.Duration {
 		pause := min(time.Second<<min(a.failed-freeAttempts, 20), maxPause)
 		longest = max(longest, a.last.Add(pause).Sub(now))
 	}
-	return max(longest, 0)
-}
-
-func (t *throttle) fail(now time.Time, keys ...string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if longest > 0 {
+		return longest
+	}
 	if len(t.seen) > maxThrottled {
 		for k, a := range t.seen {
 			if now.Sub(a.last) > forgetAfter || len(t.seen) > maxThrottled {
@@ -158,6 +156,7 @@ func (t *throttle) fail(now time.Time, keys ...string) {
 		}
 		t.seen[k] = attempts{a.failed + 1, now}
 	}
+	return 0
 }
 
 func (t *throttle) clear(keys ...string) {

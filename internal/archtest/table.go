@@ -86,6 +86,7 @@ var systemReaders = map[string]string{
 
 // dialers are the files outside internal/egress that may name what dials, with what for.
 var dialers = map[string]string{
+	"internal/app/app.go":                  "the exercise's sensor delivers to this server's own listener, whatever address it is asked for",
 	"internal/ledger/witness/rehearsal.go": "the transport is in-process: it calls the witness's handler",
 }
 

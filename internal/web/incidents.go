@@ -27,7 +27,7 @@ func (s *Server) incidentRoutes() []Route {
 		{Pattern: "POST /incidents/{id}/tasks/{task}", Action: access.IncidentTask, handle: (*Request).setTask},
 		{Pattern: "POST /incidents/{id}/notes", Action: access.IncidentTask, handle: (*Request).addNote},
 		{Pattern: "POST /incidents/{id}/observables", Action: access.IncidentTask, handle: (*Request).addObservable},
-		{Pattern: "POST /incidents/{id}/evidence", Action: access.EvidenceAdd, handle: (*Request).addEvidence},
+		{Pattern: "POST /incidents/{id}/evidence", Action: access.EvidenceAdd, handle: (*Request).addEvidence, upload: true},
 		{Pattern: "POST /evidence/{id}/transfer", Action: access.EvidenceTransfer, handle: (*Request).offerEvidence},
 		{Pattern: "POST /evidence/{id}/accept", Action: access.EvidenceTransfer, handle: (*Request).acceptEvidence},
 		{Pattern: "POST /evidence/{id}/refuse", Action: access.EvidenceTransfer, handle: (*Request).refuseEvidence},
@@ -357,7 +357,6 @@ func (rq *Request) addObservable() error {
 	err := rq.s.Desk.AddObservable(rq.Context(), rq.Who, rq.PathValue("id"), rq.FormValue("type"), rq.FormValue("value"))
 	return rq.changed(err, "The observable is added")
 }
-
 
 // custodians are the people that evidence may be handed to.
 func (rq *Request) custodians() ([]ui.Option, error) {

@@ -32,7 +32,7 @@ func (s *Server) intelRoutes() []Route {
 		{Pattern: "GET /intelligence/{id}/{part}", Action: access.IntelRead, handle: (*Request).below},
 		{Pattern: "GET /intelligence/{id}", Action: access.IntelRead, handle: (*Request).object},
 		{Pattern: "GET /intelligence/export", Action: access.IntelExport, handle: (*Request).exportBundle},
-		{Pattern: "POST /intelligence/import", Action: access.IntelImport, handle: (*Request).importBundle},
+		{Pattern: "POST /intelligence/import", Action: access.IntelImport, handle: (*Request).importBundle, upload: true},
 		{Pattern: "GET /intelligence/imports/{id}/progress", Action: access.IntelImport, handle: (*Request).importProgress},
 	}
 }

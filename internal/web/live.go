@@ -52,7 +52,9 @@ func (l *listeners) leave(person string) {
 func (s *Server) liveRoutes() []Route {
 	return []Route{
 		{Pattern: "GET /live/detections", Action: access.DetectionRead, handle: func(rq *Request) error {
-			return rq.live("/detections", func(ctx context.Context, v *store.View) (int, error) { return detect.CountFindings(ctx, v, detect.Query{}) })
+			return rq.live("/detections", func(ctx context.Context, v *store.View) (int, error) {
+				return detect.CountFindings(ctx, v, detect.Query{})
+			})
 		}},
 		{Pattern: "GET /live/incidents", Action: access.IncidentRead, handle: func(rq *Request) error {
 			return rq.live("/incidents", func(ctx context.Context, v *store.View) (int, error) {

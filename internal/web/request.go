@@ -85,7 +85,7 @@ var absent = map[ui.Place]bool{ui.PlaceStrategy: true, ui.PlaceAttribution: true
 // Frame is what surrounds the page. It is made last, when everything that stands on the page has been opened.
 func (rq *Request) Frame(at ui.Place) ui.Frame {
 	now := rq.s.Store.Now()
-	f := ui.Frame{At: at, Now: now, Absent: absent, Exercise: rq.s.Exercise, Path: rq.URL.RequestURI(), Query: rq.FormValue("q"), Toast: rq.said()}
+	f := ui.Frame{At: at, Now: now, Absent: absent, Exercise: rq.s.Exercise, Path: rq.URL.RequestURI(), Query: rq.URL.Query().Get("q"), Toast: rq.said()}
 	if rq.s.Local != nil {
 		f.Local = now.In(rq.s.Local).Format("15:04") + " " + rq.s.Place
 	}
@@ -109,6 +109,9 @@ func (rq *Request) Frame(at ui.Place) ui.Frame {
 // badges counts what waits at the places, within what the person may see and do.
 func (rq *Request) badges() map[ui.Place]ui.Badge {
 	b := map[ui.Place]ui.Badge{}
+	if rq.view == nil {
+		return b // refused before there was anything to read
+	}
 	if rq.Who.May(access.DetectionRead) {
 		if n, err := detect.CountFindings(rq.Context(), rq.view, detect.Query{State: "open"}); err == nil && n > 0 {
 			b[ui.PlaceDetections] = ui.Badge{Count: count(n)}

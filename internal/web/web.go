@@ -67,6 +67,8 @@ type Route struct {
 	Action access.Action
 	// handle answers. Where it fails nothing has been sent.
 	handle func(*Request) error
+	// upload marks routes that take a file: they bound and read the body themselves.
+	upload bool
 	// raw marks routes that speak for themselves: the doors for programs.
 	raw http.Handler
 }
@@ -123,6 +125,9 @@ func (s *Server) serve(route Route) http.Handler {
 
 // answer checks who asks, runs the route and sends what it made. Nothing is sent before the route has succeeded.
 func (rq *Request) answer() (err error) {
+	if isMultipart(rq.Request) && !rq.route.upload {
+		rq.Body = http.MaxBytesReader(rq.w, rq.Body, maxForm)
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -146,8 +151,12 @@ func (rq *Request) answer() (err error) {
 	if rq.view, err = rq.s.Store.View(rq.Context(), reader); err != nil {
 		return err
 	}
-	if rq.Method != http.MethodGet && rq.Method != http.MethodHead && !isMultipart(rq.Request) {
+	// A route that takes a file reads its body itself, with a bound of its own; nothing else may parse one.
+	if !rq.route.upload {
 		rq.Body = http.MaxBytesReader(rq.w, rq.Body, maxForm)
+		if isMultipart(rq.Request) {
+			return &Invalid{Why: "no file belongs here"}
+		}
 		if err := rq.ParseForm(); err != nil {
 			return &Invalid{Why: "the form could not be read: " + err.Error()}
 		}
