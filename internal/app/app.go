@@ -106,6 +106,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
+	if _, err := os.Stat(filepath.Join(c.Dir, "store")); c.Demo && errors.Is(err, os.ErrNotExist) {
+		a.Clock.Set(time.Now().Add(-storyBefore)) // the domain's clock never goes back: a story that begins earlier begins here
+	}
 	if a.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -16,6 +17,9 @@ import (
 	"vigil/internal/web/ui"
 	"vigil/sigma"
 )
+
+// storyBefore is how long before start-up the exercise's story begins: the strategy has been in force for nineteen months.
+const storyBefore = 580 * 24 * time.Hour
 
 // Played is what the exercise has made.
 type Played struct {
@@ -35,7 +39,7 @@ func (a *App) Play(ctx context.Context, seed uint64, say func(string)) (*Played,
 	start := time.Now().UTC().Truncate(time.Minute)
 	p := &Played{Start: start, tokens: map[string]string{}, sources: map[string]string{}}
 	w := exercise.TheWorld()
-	a.Clock.Set(start.Add(-580 * 24 * time.Hour))
+	a.Clock.Set(start.Add(-storyBefore))
 	people, err := a.playWorld(ctx, w, p)
 	if err != nil {
 		return nil, fmt.Errorf("the world: %w", err)
@@ -89,6 +93,9 @@ func (a *App) playWorld(ctx context.Context, w exercise.World, p *Played) (cast,
 	token, err := a.Directory.SetupLink(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if token == "" {
+		return nil, errors.New("the data directory holds an exercise already: leave --data out for a new one")
 	}
 	adminID, err := a.Directory.CompleteSetup(ctx, token, access.Body{Name: house.Name, Kind: string(house.Kind), Domain: house.Domain, Groups: groups[house.ID]},
 		access.Person{Login: first.Login, Name: first.Name, Title: first.Title, Compartments: first.Compartments}, token[:24])

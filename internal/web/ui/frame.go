@@ -141,6 +141,13 @@ func writeSpan(b *strings.Builder, s Span) {
 		return
 	}
 	text := template.HTMLEscapeString(Visible(s.Text))
+	// Visible trims; a piece of a line keeps the space to its neighbours.
+	if strings.HasPrefix(s.Text, " ") {
+		text = " " + text
+	}
+	if strings.HasSuffix(s.Text, " ") {
+		text += " "
+	}
 	if href := safeHref(s.Href); href != "" {
 		text = `<a class="link" href="` + template.HTMLEscapeString(href) + `">` + text + `</a>`
 	}
