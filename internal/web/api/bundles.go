@@ -1,0 +1,174 @@
+package api
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"vigil/internal/access"
+	"vigil/internal/intel"
+	"vigil/internal/marking"
+	"vigil/internal/store"
+	"vigil/stix"
+)
+
+// Imported is what became of a bundle.
+type Imported struct {
+	Objects  int            `json:"objects"`
+	Counts   map[string]int `json:"counts" doc:"Objects by what became of them: added, unchanged, refused, …"`
+	Verdicts []Verdict      `json:"verdicts" nullable:"false" doc:"Of what was refused, conflicts, was relayed or taken with a note; the first thousand"`
+}
+
+// Verdict is what became of one object.
+type Verdict struct {
+	Index   int    `json:"index" doc:"Place in the bundle, from 0"`
+	Offset  int64  `json:"offset" doc:"Bytes from the beginning of the bundle"`
+	ID      text   `json:"id"`
+	Outcome string `json:"outcome"`
+	Reason  text   `json:"reason"`
+	Notes   []text `json:"notes" nullable:"false"`
+}
+
+type importBundle struct {
+	Source string `query:"source" required:"true" minLength:"1" maxLength:"200" doc:"Whose objects these are: own, or the id of an organisation, whose agreement sets the level of what carries none"`
+	Name   string `query:"name" maxLength:"200" doc:"What people call the bundle"`
+
+	body io.Reader
+}
+
+// Resolve takes the body as a stream: a bundle is never held as a whole.
+func (i *importBundle) Resolve(ctx huma.Context) []error {
+	r, w := humago.Unwrap(ctx)
+	i.body = http.MaxBytesReader(w, r.Body, intel.MaxBytes)
+	return nil
+}
+
+type exportBundle struct {
+	Body struct {
+		Type   string `json:"type,omitempty" maxLength:"250" doc:"One STIX type; all where absent"`
+		Source string `json:"source,omitempty" maxLength:"200" doc:"Whose lines; everybody's where absent"`
+	}
+}
+
+func (a *api) bundles() {
+	operate(a, op{method: "POST", path: "/import", id: "import-bundle", summary: "Take a STIX 2.1 bundle in, as JSON or JSON in gzip", action: access.IntelImport,
+		change: func(o *huma.Operation) {
+			o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+				stixType:           {Schema: &huma.Schema{Type: huma.TypeObject}},
+				"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}},
+				"application/gzip": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+			}}
+		}}, a.importBundle)
+	register(a, op{method: "POST", path: "/export", id: "export-bundle", summary: "Everything selected that the caller may see, each object exactly as it came in, as one bundle; an act on the record", action: access.IntelExport,
+		change: func(o *huma.Operation) {
+			o.Responses = map[string]*huma.Response{"200": {Description: "A bundle. Where it breaks off, it is not whole.",
+				Headers: map[string]*huma.Param{Header: {Description: "The highest TLP level in this answer", Schema: &huma.Schema{Type: huma.TypeString}}},
+				Content: map[string]*huma.MediaType{stixType: {Schema: &huma.Schema{Type: huma.TypeObject}}}}}
+		}}, a.exportBundle)
+}
+
+func (a *api) importBundle(ctx context.Context, c *call, in *importBundle) (Imported, error) {
+	opt := intel.Options{Source: in.Source, Name: in.Name}
+	switch {
+	case in.Source == marking.Own || in.Source == a.Directory.House():
+		opt.Source = marking.Own
+	default:
+		rel, err := access.GetBody(ctx, c.view, in.Source)
+		if errors.Is(err, store.ErrNotFound) {
+			return Imported{}, wrong("query.source", "it is no organisation that you know of")
+		} else if err != nil {
+			return Imported{}, err
+		}
+		if b := open(c, rel); b.Default != nil {
+			opt.DefaultTLP, opt.HasDefault = *b.Default, true
+		}
+	}
+	bundle, err := unpacked(in.body)
+	if err != nil {
+		return Imported{}, wrong("body", err.Error())
+	}
+	sum, err := a.Intel.Import(ctx, c.who, bundle, opt)
+	var bad *stix.Error
+	switch {
+	case errors.As(err, &bad), errors.Is(err, stix.ErrLimit), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
+		why := err
+		if bad != nil {
+			why = bad
+		}
+		return Imported{}, wrong("body", fmt.Sprintf("after %d objects, which were dealt with and stand, the bundle can't be read: %v", sum.Objects, why))
+	case err != nil:
+		return Imported{}, err
+	}
+	out := Imported{Objects: sum.Objects, Counts: map[string]int{}, Verdicts: []Verdict{}}
+	for outcome, n := range sum.Counts {
+		out.Counts[outcome.String()] = n
+	}
+	// Verdicts speak of contents: they carry the label of what was taken in.
+	rel, ok := marking.Release(c.who.Reader, sum.Label, sum.Verdicts)
+	if !ok {
+		return out, nil
+	}
+	for _, v := range open(c, rel) {
+		to := Verdict{Index: v.Index, Offset: v.Offset, ID: foreign(v.ID), Outcome: v.Outcome.String(), Reason: foreign(v.Reason), Notes: []text{}}
+		for _, n := range v.Notes {
+			to.Notes = append(to.Notes, foreign(n))
+		}
+		out.Verdicts = append(out.Verdicts, to)
+	}
+	return out, nil
+}
+
+// unpacked sees from the first bytes whether a bundle is in gzip. How much may come out of it is the import's to bound.
+func unpacked(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	magic, err := in.Peek(2)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("there is no bundle")
+		}
+		return nil, errors.New("the upload was cut short")
+	}
+	if magic[0] != 0x1f || magic[1] != 0x8b {
+		return in, nil
+	}
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return nil, errors.New("it begins like gzip, but is none")
+	}
+	return z, nil
+}
+
+// exportBundle streams. Its marking has to stand before the first byte: it is computed ahead, and where the export then
+// held something stricter the answer is broken off.
+func (a *api) exportBundle(ctx context.Context, c *call, in *exportBundle) (*huma.StreamResponse, error) {
+	sel := intel.Selection{Type: in.Body.Type, Source: in.Body.Source}
+	for token := ""; ; {
+		page, err := c.view.List(ctx, store.List{Type: sel.Type, Source: sel.Source, After: token, Limit: 1000})
+		if err != nil {
+			return nil, err
+		}
+		for _, rel := range page.Objects {
+			open(c, rel)
+		}
+		if token = page.Next; token == "" {
+			break
+		}
+	}
+	label := c.sheet.Label()
+	return &huma.StreamResponse{Body: func(out huma.Context) {
+		out.SetHeader("Content-Type", stixType)
+		out.SetHeader("Content-Disposition", `attachment; filename="bundle.json"`)
+		out.SetHeader(Header, label.Words())
+		done, err := a.Intel.Export(ctx, c.who, out.BodyWriter(), sel)
+		if err != nil || label.Join(done.Label).Canon() != label.Canon() {
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
+}
