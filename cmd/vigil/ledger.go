@@ -170,4 +170,3 @@ func (c witnessCmd) Run(ctx context.Context) error {
 	}
 	return nil
 }
-

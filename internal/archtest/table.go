@@ -32,7 +32,6 @@ var table = []rule{
 	{"taxii", []string{"stix"}},
 
 	{"internal/archtest", nil},
-	{"internal/deps", nil},
 	{"internal/untrusted", nil},
 	{"internal/attack", nil},
 	{"internal/egress", nil},

@@ -41,14 +41,14 @@ type List[T any] struct {
 	Next  string `json:"next,omitempty" doc:"Send it as after for the part that follows; absent at the end"`
 }
 
-// paging is in every list's input.
-type paging struct {
+// Paging is in every list's input.
+type Paging struct {
 	After string `query:"after" maxLength:"200" doc:"The token next of the part before"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 type findingList struct {
-	paging
+	Paging
 	State    string `query:"state" enum:"open,suppressed,confirmed,benign"`
 	MinLevel string `query:"min_level" enum:"informational,low,medium,high,critical"`
 	Entity   string `query:"entity" maxLength:"500"`
@@ -56,8 +56,8 @@ type findingList struct {
 	Q        string `query:"q" maxLength:"500" doc:"Part of title, entity or value"`
 }
 
-// named is the input of operations on one thing.
-type named struct {
+// Named is the input of operations on one thing.
+type Named struct {
 	ID string `path:"id" maxLength:"300"`
 }
 
@@ -69,7 +69,7 @@ type Event struct {
 }
 
 type judgement struct {
-	named
+	Named
 	Body struct {
 		State  string `json:"state" enum:"open,suppressed,confirmed,benign"`
 		Reason string `json:"reason" minLength:"1" maxLength:"2000"`
@@ -98,9 +98,9 @@ func (a *api) findings() {
 			return out, nil
 		})
 	operate(a, op{method: "GET", path: "/findings/{id}", id: "get-finding", summary: "One finding", action: access.DetectionRead},
-		func(ctx context.Context, c *call, in *named) (Finding, error) { return a.finding(ctx, c, in.ID) })
+		func(ctx context.Context, c *call, in *Named) (Finding, error) { return a.finding(ctx, c, in.ID) })
 	operate(a, op{method: "GET", path: "/findings/{id}/events", id: "list-finding-events", summary: "The first and last events that prove a finding, in order of time", action: access.DetectionRead},
-		func(ctx context.Context, c *call, in *named) (List[Event], error) {
+		func(ctx context.Context, c *call, in *Named) (List[Event], error) {
 			out := List[Event]{Items: []Event{}}
 			if _, err := a.finding(ctx, c, in.ID); err != nil {
 				return out, err

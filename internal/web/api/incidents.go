@@ -36,7 +36,7 @@ func incidentOf(i incident.Incident) Incident {
 }
 
 type incidentList struct {
-	paging
+	Paging
 	State string `query:"state" enum:"open,new,triage,containment,eradication,recovery,closed,false-alarm" doc:"open is every state in which work goes on"`
 	Owner string `query:"owner" maxLength:"200" doc:"Id of a person; - for those that nobody has"`
 	Q     string `query:"q" maxLength:"500" doc:"Part of the title, the narrative or the number"`
@@ -73,7 +73,7 @@ type Tick struct {
 }
 
 type timelineOf struct {
-	named
+	Named
 	By string `query:"by" enum:"host,tactic" default:"host"`
 }
 
@@ -88,7 +88,7 @@ type newIncident struct {
 }
 
 type changeState struct {
-	named
+	Named
 	Body struct {
 		To       string `json:"to" enum:"new,triage,containment,eradication,recovery,closed,false-alarm"`
 		Reason   string `json:"reason,omitempty" maxLength:"1000" doc:"Needed where the step skips work, goes back, or ends it"`
@@ -97,7 +97,7 @@ type changeState struct {
 }
 
 type changeSeverity struct {
-	named
+	Named
 	Body struct {
 		Severity string `json:"severity" enum:"informational,low,medium,high,critical"`
 		Reason   string `json:"reason" minLength:"1" maxLength:"1000"`
@@ -106,7 +106,7 @@ type changeSeverity struct {
 }
 
 type changeOwner struct {
-	named
+	Named
 	Body struct {
 		Owner    string `json:"owner" maxLength:"200" doc:"Id of a person; empty gives it back"`
 		Revision int64  `json:"revision" minimum:"1"`
@@ -136,7 +136,7 @@ func (a *api) incidents() {
 			return a.incident(ctx, c, id)
 		})
 	operate(a, op{method: "GET", path: "/incidents/{id}", id: "get-incident", summary: "One incident", action: access.IncidentRead},
-		func(ctx context.Context, c *call, in *named) (Incident, error) { return a.incident(ctx, c, in.ID) })
+		func(ctx context.Context, c *call, in *Named) (Incident, error) { return a.incident(ctx, c, in.ID) })
 	operate(a, op{method: "GET", path: "/incidents/{id}/timeline", id: "get-incident-timeline", summary: "An incident in lanes of hosts or tactics", action: access.IncidentRead},
 		func(ctx context.Context, c *call, in *timelineOf) (Timeline, error) {
 			if _, err := a.incident(ctx, c, in.ID); err != nil {
@@ -160,7 +160,7 @@ func (a *api) incidents() {
 			return out, nil
 		})
 	operate(a, op{method: "GET", path: "/incidents/{id}/findings", id: "list-incident-findings", summary: "The findings of an incident, by their first event", action: access.IncidentRead},
-		func(ctx context.Context, c *call, in *named) (List[Finding], error) {
+		func(ctx context.Context, c *call, in *Named) (List[Finding], error) {
 			out := List[Finding]{Items: []Finding{}}
 			if _, err := a.incident(ctx, c, in.ID); err != nil {
 				return out, err

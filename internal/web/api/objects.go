@@ -53,13 +53,13 @@ type Found struct {
 }
 
 type objectList struct {
-	paging
+	Paging
 	Type   string `query:"type" maxLength:"250"`
 	Source string `query:"source" maxLength:"200"`
 }
 
 type edgesOf struct {
-	named
+	Named
 	Limit int `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"In each direction"`
 }
 
@@ -100,7 +100,7 @@ func (a *api) objects() {
 			return Found{Items: objectsOf(c, f.Objects), Count: f.Count, AtLeast: f.Count >= store.CountLimit, Newest: f.Newest}, nil
 		})
 	operate(a, op{method: "GET", path: "/objects/{id}", id: "get-object", summary: "One object, without its bytes", action: access.IntelRead},
-		func(ctx context.Context, c *call, in *named) (Object, error) {
+		func(ctx context.Context, c *call, in *Named) (Object, error) {
 			rel, err := c.view.Get(ctx, in.ID)
 			if err != nil {
 				return Object{}, err
@@ -110,7 +110,7 @@ func (a *api) objects() {
 	register(a, op{method: "GET", path: "/objects/{id}/raw", id: "get-object-bytes", summary: "One object, exactly as its producer wrote it", action: access.IntelRead,
 		change: func(o *huma.Operation) {
 			o.Responses = map[string]*huma.Response{"200": {Description: "The object's bytes", Content: map[string]*huma.MediaType{stixType: {Schema: &huma.Schema{Type: huma.TypeObject}}}}}
-		}}, func(ctx context.Context, c *call, in *named) (*rawReply, error) {
+		}}, func(ctx context.Context, c *call, in *Named) (*rawReply, error) {
 		rel, err := c.view.Get(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -119,12 +119,12 @@ func (a *api) objects() {
 		return &rawReply{Marking: c.sheet.Label().Words(), ContentType: stixType, Body: o.Bytes}, nil
 	})
 	operate(a, op{method: "GET", path: "/objects/{id}/lines", id: "list-object-lines", summary: "What each source says of an object, the one shown first", action: access.IntelRead},
-		func(ctx context.Context, c *call, in *named) (List[Object], error) {
+		func(ctx context.Context, c *call, in *Named) (List[Object], error) {
 			rels, err := c.view.Lines(ctx, in.ID)
 			return whole(c, rels, err)
 		})
 	operate(a, op{method: "GET", path: "/objects/{id}/history", id: "list-object-versions", summary: "The versions of an object, newest first", action: access.IntelRead},
-		func(ctx context.Context, c *call, in *named) (List[Object], error) {
+		func(ctx context.Context, c *call, in *Named) (List[Object], error) {
 			rels, err := c.view.History(ctx, in.ID)
 			return whole(c, rels, err)
 		})

@@ -44,7 +44,7 @@ func entryOf(e store.Entry) Entry {
 }
 
 type entryList struct {
-	paging
+	Paging
 	Subject string `query:"subject" maxLength:"300" doc:"Only entries on this id"`
 	Action  string `query:"action" maxLength:"100" doc:"Only of this action, or with * at its end of all that begin so"`
 }

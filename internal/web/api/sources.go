@@ -60,7 +60,7 @@ type newSource struct {
 }
 
 type changeSource struct {
-	named
+	Named
 	Body struct {
 		State   string    `json:"state" enum:"active,suspended,withdrawn" doc:"withdrawn is for good"`
 		Expires time.Time `json:"expires,omitzero" doc:"The new term; as it was where absent"`
@@ -82,7 +82,7 @@ func (a *api) sources() {
 			return out, nil
 		})
 	operate(a, op{method: "GET", path: "/sources/{id}", id: "get-source", summary: "One log source", action: access.SourceRead},
-		func(ctx context.Context, c *call, in *named) (Source, error) { return a.source(ctx, c, in.ID) })
+		func(ctx context.Context, c *call, in *Named) (Source, error) { return a.source(ctx, c, in.ID) })
 	operate(a, op{method: "POST", path: "/sources", id: "register-source", summary: "Enter a log source in the register", action: access.SourceRegister, status: http.StatusCreated}, a.addSource)
 	operate(a, op{method: "POST", path: "/sources/{id}/state", id: "change-source", summary: "Suspend, resume, renew or withdraw a log source, with a reason", action: access.SourceChange},
 		func(ctx context.Context, c *call, in *changeSource) (Source, error) {

@@ -35,7 +35,7 @@ type Made struct {
 }
 
 type newTask struct {
-	named
+	Named
 	Body struct {
 		Title string    `json:"title" minLength:"1" maxLength:"1000"`
 		Owner string    `json:"owner,omitempty" maxLength:"200"`
@@ -44,7 +44,7 @@ type newTask struct {
 }
 
 type doneTask struct {
-	named
+	Named
 	Task string `path:"task" maxLength:"200"`
 	Body struct {
 		Done bool `json:"done"`
@@ -52,7 +52,7 @@ type doneTask struct {
 }
 
 type newNote struct {
-	named
+	Named
 	Body struct {
 		Text string `json:"text" minLength:"1" maxLength:"65536"`
 	}
@@ -60,7 +60,7 @@ type newNote struct {
 
 func (a *api) incidentWork() {
 	operate(a, op{method: "GET", path: "/incidents/{id}/tasks", id: "list-incident-tasks", summary: "The tasks of an incident: open ones first, by due time", action: access.IncidentRead},
-		func(ctx context.Context, c *call, in *named) (List[Task], error) { return a.tasks(ctx, c, in.ID) })
+		func(ctx context.Context, c *call, in *Named) (List[Task], error) { return a.tasks(ctx, c, in.ID) })
 	operate(a, op{method: "POST", path: "/incidents/{id}/tasks", id: "add-incident-task", summary: "Note something to do", action: access.IncidentTask, status: http.StatusCreated},
 		func(ctx context.Context, c *call, in *newTask) (Made, error) {
 			id, err := a.Desk.AddTask(ctx, c.who, in.ID, in.Body.Title, in.Body.Owner, in.Body.Due)
@@ -78,7 +78,7 @@ func (a *api) incidentWork() {
 			return a.tasks(ctx, c, in.ID)
 		})
 	operate(a, op{method: "GET", path: "/incidents/{id}/notes", id: "list-incident-notes", summary: "The notes of an incident, oldest first", action: access.IncidentRead},
-		func(ctx context.Context, c *call, in *named) (List[Note], error) {
+		func(ctx context.Context, c *call, in *Named) (List[Note], error) {
 			out := List[Note]{Items: []Note{}}
 			if _, err := a.incident(ctx, c, in.ID); err != nil {
 				return out, err
