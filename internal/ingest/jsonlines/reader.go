@@ -17,7 +17,8 @@ type FileLimits struct {
 	// MaxMember is the most uncompressed bytes of a member; 64 GiB where 0.
 	MaxMember int64
 	// MaxRatio is how many times larger than its compressed bytes a member, and all members together, may grow; 400
-	// where 0 (recorded events reach about 60). The first 256 KiB of compressed bytes are given, as readers look ahead.
+	// where 0 (recorded events reach about 60). 256 KiB of compressed bytes are given, 1 MiB for all together, since readers
+	// look ahead.
 	MaxRatio int64
 	// MaxMembers is how many members an archive may have; 65,536 where 0.
 	MaxMembers int
@@ -28,6 +29,10 @@ type FileLimits struct {
 
 // ratioSlack is what a reader may have read ahead of the member that it is at, in compressed bytes.
 const ratioSlack = 256 << 10
+
+// wholeSlack is the same for all members together; it is larger, so that one member that grows too far leaves room for
+// the next ones.
+const wholeSlack = 4 * ratioSlack
 
 func (l FileLimits) orDefault() FileLimits {
 	l.Line = l.Line.orDefault()
@@ -290,7 +295,7 @@ func (r *Reader) whole() error {
 	if r.isZip {
 		in = r.total
 	}
-	if r.out/r.lim.MaxRatio > in+ratioSlack {
+	if r.out/r.lim.MaxRatio > in+wholeSlack {
 		return fmt.Errorf("%w: %d from %d, more than %d times", errWhole, r.out, in, r.lim.MaxRatio)
 	}
 	return nil

@@ -194,7 +194,7 @@ func TestContent(t *testing.T) {
 func TestLongLineIsNotBuffered(t *testing.T) {
 	const n = 40 << 20
 	for _, begin := range []string{`{"a":"`, `[{"a":"`} {
-		in := io.MultiReader(strings.NewReader(begin), io.LimitReader(repeat('x'), n), strings.NewReader("\"}\n"), strings.NewReader(strings.TrimPrefix(begin, `{"a":"`)))
+		var in io.Reader
 		if begin[0] == '[' {
 			in = io.MultiReader(strings.NewReader(begin), io.LimitReader(repeat('x'), n), strings.NewReader(`"},{"b":1}]`))
 		} else {
@@ -283,7 +283,7 @@ func TestLimits(t *testing.T) {
 	for i := range 8 {
 		many = append(many, fmt.Sprint("m", i), bomb[:1<<20])
 	}
-	if said, err := read(zipped(many...), FileLimits{MaxRatio: 8}); !errors.Is(err, errWhole) || find(said, "m1:") < 0 || find(said, "m7:") >= 0 {
+	if said, err := read(zipped(many...), FileLimits{MaxRatio: 4}); !errors.Is(err, errWhole) || find(said, "m1:") < 0 || find(said, "m7:") >= 0 {
 		t.Errorf("together: %v", err)
 	}
 	if _, err := read(zipped(many...), FileLimits{MaxMembers: 7}); err == nil || !strings.Contains(err.Error(), "more than 7") {
@@ -308,7 +308,7 @@ func TestLimits(t *testing.T) {
 
 func TestDamage(t *testing.T) {
 	var text strings.Builder
-	for i := range 5000 {
+	for i := range 20000 {
 		fmt.Fprintf(&text, "{\"a\":%d,\"b\":\"%x\"}\n", i, i*i*7919)
 	}
 	cut := func(b []byte) []byte { return b[:len(b)*2/3] }
@@ -328,11 +328,10 @@ func TestDamage(t *testing.T) {
 	}
 	// a member whose checksum is wrong is told, and the next one read
 	in = zipped("x", text.String(), "y", "{}\n")
-	in = bytes.Replace(in, []byte("PK\x01\x02"), []byte("PK\x01\x02"), 1)
 	at := bytes.Index(in, []byte("PK\x01\x02"))
 	in[at+16] ^= 1 // CRC-32 of the first member, APPNOTE.TXT §4.3.12
 	said, err := told(t, bytes.NewReader(in), int64(len(in)), FileLimits{})
-	if err != nil || len(said) != 5002 || !strings.Contains(said[5000], "checksum") || last(said) != "y:1@0 {}" {
+	if err != nil || len(said) != 20002 || !strings.Contains(said[20000], "checksum") || last(said) != "y:1@0 {}" {
 		t.Errorf("checksum: %d lines, at last %q, %v", len(said), last(said), err)
 	}
 	in[at+8] |= 1 // encrypted

@@ -25,6 +25,7 @@ type splitter struct {
 
 	array bool // within an array
 	some  bool // the array has had an element
+	ended bool // an array has just ended, so another may begin
 
 	number  int64
 	at      int64
@@ -83,6 +84,10 @@ func (s *splitter) open() bool {
 // next finds the next line or element; false at the end of the member, with err set.
 func (s *splitter) next() bool {
 	for {
+		if s.ended {
+			s.ended = false
+			s.array = s.open()
+		}
 		if !s.array {
 			return s.nextLine()
 		}
@@ -92,7 +97,6 @@ func (s *splitter) next() bool {
 		if s.array { // cut off
 			return false
 		}
-		s.array = s.open()
 	}
 }
 
@@ -224,7 +228,7 @@ func (s *splitter) element() bool {
 		if i < len(b) { // at the comma or the bracket after it
 			end := b[i] == ']'
 			if end {
-				s.array = false
+				s.array, s.ended = false, true
 			}
 			if end && i == 0 && !long && !s.some {
 				s.number--
