@@ -38,6 +38,10 @@ type Base struct{ store *store.Store }
 // New makes the knowledge base of a store whose schemas include Schema.
 func New(s *store.Store) *Base { return &Base{s} }
 
+// ErrBundle means that a bundle could not be read, or not to its end; the text says where and why, and what the summary
+// counts stands.
+var ErrBundle = errors.New("the bundle can't be read")
+
 // Options say where a bundle comes from and what holds for it.
 type Options struct {
 	// Source is whose objects these are: the id of an organisation, or marking.Own.
@@ -143,7 +147,7 @@ func (b *Base) Import(ctx context.Context, who access.Principal, r io.Reader, o 
 		return nil
 	})
 	if err != nil && n == 0 {
-		return sum, fmt.Errorf("reading %s: %w", o.Name, err)
+		return sum, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
 	stopped := err
 	if err := flush(true); err != nil {
@@ -161,7 +165,7 @@ func (b *Base) Import(ctx context.Context, who access.Principal, r io.Reader, o 
 		return sum, fmt.Errorf("closing the import of %s: %w", o.Name, err)
 	}
 	if stopped != nil {
-		return sum, fmt.Errorf("%s: what was read stands, the rest could not be read: %w", o.Name, stopped)
+		return sum, fmt.Errorf("%w: %w", ErrBundle, stopped)
 	}
 	return sum, nil
 }

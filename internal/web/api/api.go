@@ -227,8 +227,9 @@ type reply[T any] struct {
 type op struct {
 	method, path, id, summary string
 	action                    access.Action
-	status                    int // 200 where 0
-	change                    func(*huma.Operation)
+	status                    int                   // 200 where 0
+	change                    func(*huma.Operation) // before it is registered
+	document                  func(*huma.Operation) // in the document alone
 }
 
 // operate registers an operation that answers JSON. Its marking is set last, when everything has been opened.
@@ -265,6 +266,14 @@ func register[I, O any](a *api, o op, f func(context.Context, *call, *I) (*O, er
 		}
 		return out, nil
 	})
+	if o.document != nil {
+		item := a.huma.OpenAPI().Paths[route.Path]
+		for _, listed := range []*huma.Operation{item.Get, item.Post} {
+			if listed != nil && listed.OperationID == o.id {
+				o.document(listed)
+			}
+		}
+	}
 }
 
 // nothing is the input of operations that need none.

@@ -253,10 +253,10 @@ func TestIncidents(t *testing.T) {
 }
 
 const bundleText = `{"type":"bundle","id":"bundle--5d0092c5-5f74-4287-9642-33f4c354e56d","objects":[
-{"type":"malware","spec_version":"2.1","id":"malware--31b940d4-6f7f-459a-80ea-9c1f17b58abc","created":"2026-01-01T00:00:00Z","modified":"2026-01-01T00:00:00.000Z","name":"QUIET  LOOM","is_family":true},
-{"type":"malware","spec_version":"2.1","id":"malware--31b940d4-6f7f-459a-80ea-9c1f17b58abd","created":"yesterday","modified":"2026-01-01T00:00:00Z","name":"bad","is_family":true},
-{"type":"tool","spec_version":"2.1","id":"tool--31b940d4-6f7f-459a-80ea-9c1f17b58abe","created":"2026-01-01T00:00:00Z","modified":"2026-01-01T00:00:00Z","name":"a tool"},
-{"type":"relationship","spec_version":"2.1","id":"relationship--31b940d4-6f7f-459a-80ea-9c1f17b58abf","created":"2026-01-01T00:00:00Z","modified":"2026-01-01T00:00:00Z","relationship_type":"uses","source_ref":"malware--31b940d4-6f7f-459a-80ea-9c1f17b58abc","target_ref":"tool--31b940d4-6f7f-459a-80ea-9c1f17b58abe"}]}`
+{"type":"malware","spec_version":"2.1","id":"malware--31b940d4-6f7f-459a-80ea-9c1f17b58abc","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"QUIET  LOOM","is_family":true},
+{"type":"malware","spec_version":"2.1","id":"malware--no-uuid","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"bad","is_family":true},
+{"type":"tool","spec_version":"2.1","id":"tool--31b940d4-6f7f-459a-80ea-9c1f17b58abe","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"a tool"},
+{"type":"relationship","spec_version":"2.1","id":"relationship--31b940d4-6f7f-459a-80ea-9c1f17b58abf","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","relationship_type":"uses","source_ref":"malware--31b940d4-6f7f-459a-80ea-9c1f17b58abc","target_ref":"tool--31b940d4-6f7f-459a-80ea-9c1f17b58abe"}]}`
 
 func TestIntelligence(t *testing.T) {
 	w := newWorld(t)
@@ -276,7 +276,7 @@ func TestIntelligence(t *testing.T) {
 		t.Errorf("%d %v %s", a.Code, a.Header(), a.Body)
 	}
 	for path, want := range map[string]int{"/objects?type=malware": 1, "/objects?source=" + partner: 3, "/objects/" + id + "/lines": 1, "/objects/" + id + "/history": 1, "/objects/" + id + "/edges": 1, "/search?q=loom": 1, "/search?q=loom&type=tool": 0, "/types": 3} {
-		if l := into[struct{ Items []any }](w, w.get(access.Analyst, path), 200); len(l.Items) != want {
+		if l := into[List[any]](w, w.get(access.Analyst, path), 200); len(l.Items) != want {
 			t.Errorf("%s: %v", path, l)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"vigil/internal/intel"
 	"vigil/internal/marking"
 	"vigil/internal/store"
-	"vigil/stix"
 )
 
 // Imported is what became of a bundle.
@@ -59,7 +58,7 @@ type exportBundle struct {
 
 func (a *api) bundles() {
 	operate(a, op{method: "POST", path: "/import", id: "import-bundle", summary: "Take a STIX 2.1 bundle in, as JSON or JSON in gzip", action: access.IntelImport,
-		change: func(o *huma.Operation) {
+		document: func(o *huma.Operation) {
 			o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 				stixType:           {Schema: &huma.Schema{Type: huma.TypeObject}},
 				"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}},
@@ -95,14 +94,15 @@ func (a *api) importBundle(ctx context.Context, c *call, in *importBundle) (Impo
 		return Imported{}, wrong("body", err.Error())
 	}
 	sum, err := a.Intel.Import(ctx, c.who, bundle, opt)
-	var bad *stix.Error
 	switch {
-	case errors.As(err, &bad), errors.Is(err, stix.ErrLimit), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
-		why := err
-		if bad != nil {
-			why = bad
+	case ctx.Err() != nil:
+		return Imported{}, ctx.Err()
+	case errors.Is(err, intel.ErrBundle):
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return Imported{}, large
 		}
-		return Imported{}, wrong("body", fmt.Sprintf("after %d objects, which were dealt with and stand, the bundle can't be read: %v", sum.Objects, why))
+		return Imported{}, wrong("body", fmt.Sprintf("%v; %d objects before were dealt with, and stand", err, sum.Objects))
 	case err != nil:
 		return Imported{}, err
 	}

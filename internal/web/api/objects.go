@@ -130,6 +130,11 @@ func (a *api) objects() {
 		})
 	operate(a, op{method: "GET", path: "/objects/{id}/edges", id: "list-object-edges", summary: "The steps from an object to others, newest first", action: access.IntelRead},
 		func(ctx context.Context, c *call, in *edgesOf) (List[Edge], error) {
+			self, err := c.view.Get(ctx, in.ID)
+			if err != nil {
+				return List[Edge]{}, err
+			}
+			open(c, self) // that it leads nowhere is said of it, too
 			rels, err := c.view.Edges(ctx, in.ID, in.Limit)
 			if err != nil {
 				return List[Edge]{}, err
