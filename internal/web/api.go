@@ -1,4 +1,10 @@
 package web
 
-// apiRoutes are the doors for programs beside the one for events.
-func (s *Server) apiRoutes() []Route { return nil }
+import "vigil/internal/web/api"
+
+// apiRoutes are the doors for programs, each as the API's own table has it, and whatever else lies under its root. They
+// find out who asks and answer by themselves.
+func (s *Server) apiRoutes() []Route {
+	h := api.New(api.Deps{Store: s.Store, Directory: s.Directory, Log: s.Log, Register: s.Register, Detector: s.Detector, Desk: s.Desk, Intel: s.Intel})
+	return []Route{{Pattern: "/api/", raw: h}}
+}
