@@ -7,7 +7,7 @@
 //
 // A predicate holds when any value of its field satisfies it, in lists too. Names are case-sensitive; a dotted name finds nested keys;
 // a name without spaces finds the key with them. Text is compared by simple Unicode case folding. Scalars keep their text, so 00000429
-// is not 429. null holds for an absent field or a null; exists looks at presence alone; '' is the empty string. Keywords are looked for in
+// is not 429. null holds for an absent field or a null; exists looks at presence alone; ” is the empty string. Keywords are looked for in
 // every value. neq holds when none of the values does, also for an absent field. Regular expressions are searched anywhere, and $ also
 // stands before a newline at the end. A filter's condition is linked with AND to the rules that it names.
 //

@@ -52,10 +52,8 @@ type Engine struct {
 	shapeWhere, shapeService                  []int32
 	explicitWhere                             []int32
 
-	mu       sync.RWMutex
-	subs     map[string]*subEngine
-	maxPreds int
-	maxRules int
+	mu   sync.RWMutex
+	subs map[string]*subEngine
 }
 
 // Compile turns a rule set into an engine. A rule that cannot be honoured is refused with the reason; the others stand.

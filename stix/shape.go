@@ -78,8 +78,8 @@ type rule struct {
 	slots []int
 }
 
-// shapes are the object types; structs and extensions hang below them.
-var shapes, structs = mustTables(coreTables + observableTables + extensionTables)
+// shapes are the object types; what is nested in them hangs below.
+var shapes, _ = mustTables(coreTables + observableTables + extensionTables)
 
 // classes gives the class of each known type, and bundle.
 var classes = func() map[string]string {

@@ -514,7 +514,7 @@ func TestClientRetries(t *testing.T) {
 func TestClientStaysAtItsOrigin(t *testing.T) {
 	asked := false
 	other := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked = true }))
-	var s *httptest.Server
+	var s *httptest.Server // named before it is made: its handler speaks of it
 	s = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/taxii2/":

@@ -236,11 +236,10 @@ func (a *App) playEvents(ctx context.Context, seed uint64, p *Played, say func(s
 		a.Clock.Set(at)
 		return a.caughtUp(ctx, uint64(total))
 	}
-	for _, e := range exercise.LapsedEvents(p.Start) {
-		if _, err := a.deliver(ctx, p.tokens[e.Source], "", append(e.Line, '\n')); err == nil {
-			return 0, fmt.Errorf("a lapsed source was accepted")
+	if lapsed := exercise.LapsedEvents(p.Start); len(lapsed) > 0 {
+		if _, err := a.deliver(ctx, p.tokens[lapsed[0].Source], "", append(lapsed[0].Line, '\n')); err == nil {
+			return 0, errors.New("a lapsed source was accepted")
 		}
-		break
 	}
 	for e := range exercise.Events(seed, p.Start) {
 		if h := e.At.Truncate(time.Hour); !h.Equal(hour) {

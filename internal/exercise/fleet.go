@@ -101,9 +101,6 @@ func Hosts() []string {
 
 func (f *fleet) host(name string) *host { return &f.hosts[f.byName[name]] }
 
-// windows says whether the host runs Windows; the edge hosts do not.
-func (h *host) windows() bool { return h.role != edge }
-
 // program is an executable with the command lines that it is ordinarily started with; %u is the user, %d a number.
 type program struct {
 	image, hashes string

@@ -97,8 +97,6 @@ func (o *ordinary) someone(at time.Time) *host {
 	return &o.f.hosts[pick(o.r, set)]
 }
 
-func (o *ordinary) account(h *host, at time.Time) string { return domain + `\` + o.user(h, at) }
-
 func (o *ordinary) fill(s string, user string) string {
 	if !strings.Contains(s, "%") {
 		return s

@@ -123,12 +123,11 @@ func (e *Writer) End() error {
 
 // record is one line of an export, decoded.
 type record struct {
-	word  string
-	idx   uint64 // policy, hashes, leaf, opened, end
-	data  []byte // whatever is base64
-	brk   *Break
-	open  Opening
-	bytes int
+	word string
+	idx  uint64 // policy, hashes, leaf, opened, end
+	data []byte // whatever is base64
+	brk  *Break
+	open Opening
 }
 
 // parseLine decodes a line strictly: every line has one encoding.
