@@ -71,6 +71,24 @@ func (b *Base) Export(ctx context.Context, who access.Principal, w io.Writer, se
 	return out, nil
 }
 
+// Ahead is the label that an export of a selection has as things stand: what announces a marking before the first byte
+// needs it, and compares it with what then went out.
+func Ahead(ctx context.Context, v *store.View, sel Selection) (marking.Label, error) {
+	sheet := marking.NewSheet(v.Reader())
+	for token := ""; ; {
+		page, err := v.List(ctx, store.List{Type: sel.Type, Source: sel.Source, After: token, Limit: 1000})
+		if err != nil {
+			return marking.Label{}, err
+		}
+		for _, rel := range page.Objects {
+			marking.Open(sheet, rel)
+		}
+		if token = page.Next; token == "" {
+			return sheet.Label(), nil
+		}
+	}
+}
+
 func (s Selection) words() string {
 	w := "all objects"
 	if s.Type != "" {

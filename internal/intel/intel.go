@@ -2,6 +2,8 @@
 package intel
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -260,6 +262,26 @@ func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
 	return n, err
+}
+
+// Unpacked sees from the first bytes whether a bundle is in gzip, and reads it out of it. How much may come out is
+// Import's to bound. A refusal is an ErrBundle.
+func Unpacked(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	magic, err := in.Peek(2)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%w: there is nothing in it", ErrBundle)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
+	case magic[0] != 0x1f || magic[1] != 0x8b:
+		return in, nil
+	}
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it begins like gzip: %w", ErrBundle, err)
+	}
+	return z, nil
 }
 
 func runID() string { return stix.NewID("x-import").UUID() }

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -89,11 +87,11 @@ func (a *api) importBundle(ctx context.Context, c *call, in *importBundle) (Impo
 			opt.DefaultTLP, opt.HasDefault = *b.Default, true
 		}
 	}
-	bundle, err := unpacked(in.body)
-	if err != nil {
-		return Imported{}, wrong("body", err.Error())
+	sum := intel.Summary{}
+	bundle, err := intel.Unpacked(in.body)
+	if err == nil {
+		sum, err = a.Intel.Import(ctx, c.who, bundle, opt)
 	}
-	sum, err := a.Intel.Import(ctx, c.who, bundle, opt)
 	switch {
 	case ctx.Err() != nil:
 		return Imported{}, ctx.Err()
@@ -125,43 +123,14 @@ func (a *api) importBundle(ctx context.Context, c *call, in *importBundle) (Impo
 	return out, nil
 }
 
-// unpacked sees from the first bytes whether a bundle is in gzip. How much may come out of it is the import's to bound.
-func unpacked(r io.Reader) (io.Reader, error) {
-	in := bufio.NewReaderSize(r, 64<<10)
-	magic, err := in.Peek(2)
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("there is no bundle")
-		}
-		return nil, errors.New("the upload was cut short")
-	}
-	if magic[0] != 0x1f || magic[1] != 0x8b {
-		return in, nil
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		return nil, errors.New("it begins like gzip, but is none")
-	}
-	return z, nil
-}
-
 // exportBundle streams. Its marking has to stand before the first byte: it is computed ahead, and where the export then
 // held something stricter the answer is broken off.
 func (a *api) exportBundle(ctx context.Context, c *call, in *exportBundle) (*huma.StreamResponse, error) {
 	sel := intel.Selection{Type: in.Body.Type, Source: in.Body.Source}
-	for token := ""; ; {
-		page, err := c.view.List(ctx, store.List{Type: sel.Type, Source: sel.Source, After: token, Limit: 1000})
-		if err != nil {
-			return nil, err
-		}
-		for _, rel := range page.Objects {
-			open(c, rel)
-		}
-		if token = page.Next; token == "" {
-			break
-		}
+	label, err := intel.Ahead(ctx, c.view, sel)
+	if err != nil {
+		return nil, err
 	}
-	label := c.sheet.Label()
 	return &huma.StreamResponse{Body: func(out huma.Context) {
 		out.SetHeader("Content-Type", stixType)
 		out.SetHeader("Content-Disposition", `attachment; filename="bundle.json"`)

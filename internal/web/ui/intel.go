@@ -15,6 +15,7 @@ type IntelligencePage struct {
 	Latest    []Hit // what came or changed last
 	Imports   []ImportRow
 	CanImport bool
+	CanExport bool
 	Sources   []Option // whom an import can be booked to
 }
 
@@ -161,7 +162,7 @@ type Claim struct {
 	Source      string
 	Reliability string // "B2"; empty: not rated
 	Version     time.Time
-	Versions    int
+	Versions    int    // 0: not counted
 	Confidence  string // in words of the source; empty: not said
 	Shown       bool   // the version on this page
 }

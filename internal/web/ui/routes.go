@@ -25,6 +25,7 @@ import "net/url"
 //	POST /evidence/{id}/transfer         to, place, purpose, seal | /accept: seal | /refuse: reason     GET /evidence/{id}/file
 //	GET  /intelligence  GET /intelligence/types/{type}  GET /intelligence/{id}  GET /intelligence/{id}/raw
 //	POST /intelligence/import            multipart: file, source   GET /intelligence/imports/{id}  GET …/progress (fragment)
+//	POST /intelligence/export            type
 //	GET  /oversight?q=&…  GET /oversight/{seq}  GET /oversight/{seq}/receipt
 //	GET  /people  GET /people/{id}  POST /people/{id}/sessions/end: session   POST /people/{id}/passkeys/remove: passkey
 //	GET  /sources  GET /sources/{id}  POST /sources: owner, basis, purpose, fields, retention, expires, kind, name
