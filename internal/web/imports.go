@@ -111,8 +111,8 @@ func (j *importJob) row() ui.ImportRow {
 	return ui.ImportRow{ID: j.id, Name: p.Name, Source: p.Source, At: p.Started, State: p.State, Done: p.Done, Total: p.Total, Refused: p.Refused}
 }
 
-// upload is a form with a bundle, on its way in.
-type upload struct {
+// bundleUpload is a form with a bundle, on its way in.
+type bundleUpload struct {
 	source, name string
 	size         int64
 	file         *os.File
@@ -139,7 +139,7 @@ func spool(r io.Reader) (*os.File, int64, error) {
 }
 
 // receive reads the form as a stream: the file may come before the field that says whose it is.
-func (rq *Request) receive() (u upload, err error) {
+func (rq *Request) receive() (u bundleUpload, err error) {
 	defer func() {
 		if err != nil && u.file != nil {
 			u.file.Close()
