@@ -106,7 +106,7 @@ func TestHostileTextIsInert(t *testing.T) {
 	}
 }
 
-func upload(t *testing.T, content []byte, fields ...string) (string, *bytes.Buffer) {
+func upload(t testing.TB, content []byte, fields ...string) (string, *bytes.Buffer) {
 	t.Helper()
 	var b bytes.Buffer
 	m := multipart.NewWriter(&b)

@@ -2,14 +2,10 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"sort"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -21,7 +17,6 @@ import (
 	"vigil/internal/store"
 	"vigil/internal/untrusted"
 	"vigil/internal/web/ui"
-	"vigil/stix"
 )
 
 func (s *Server) intelRoutes() []Route {
