@@ -65,9 +65,9 @@ func TestIntelligencePages(t *testing.T) {
 	page := ts.importsBundle([]byte(bundled), testPartner)
 	hidden := ts.hidden("PAPER SLUICE hidden")
 	for path, want := range map[string][]string{
-		page:                             {"memory.raw", "refused", "no-uuid"},
+		page:                             {"memory.raw", "refused", `<tr class="refused">`},
 		page + "/progress":               {"Done:"},
-		page + "?show=refused":           {"no-uuid"},
+		page + "?show=refused":           {`<tr class="refused">`},
 		"/intelligence":                  {"PAPER SLUICE", "memory.raw", "Export a bundle"},
 		"/intelligence/types/malware":    {"PAPER SLUICE"},
 		"/intelligence/" + knownID:       {"PAPER SLUICE", "S0001", "A lock pick", "uses", "&lt;script&gt;alert(1)", "CSIRT of Lorrin"},
