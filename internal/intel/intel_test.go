@@ -60,6 +60,9 @@ func shared(t testing.TB, name string) []byte {
 }
 
 func TestATTACKThereAndBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("24,771 objects three times over take a while")
+	}
 	raw := shared(t, "attack/enterprise-attack-18.1.json.gz")
 	b, s := openBase(t)
 	ctx := context.Background()
