@@ -87,7 +87,9 @@ func TestWhoMay(t *testing.T) {
 				}
 				continue
 			}
+			w.mu.Lock()
 			w.now = w.now.Add(11 * time.Minute)
+			w.mu.Unlock()
 			before := w.entries("refused." + string(r.Action))
 			var first []byte
 			for range 2 {

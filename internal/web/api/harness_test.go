@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type world struct {
 	http   http.Handler
 	people map[access.Role]access.Principal
 	tokens map[access.Role]string
+	mu     sync.Mutex // guards now, which the ledger's own loop asks for too
 	now    time.Time
 }
 
@@ -47,7 +49,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	w := &world{t: t, now: time.Date(2026, 11, 23, 21, 0, 0, 0, time.UTC), people: map[access.Role]access.Principal{}, tokens: map[access.Role]string{}}
-	clock := func() time.Time { return w.now }
+	clock := func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
 	reh, err := ledger.Rehearse(filepath.Join(dir, "witness"), "rehearsal.vigil.example", bytes.Repeat([]byte{7}, 32), clock)
 	w.need(err)
 	t.Cleanup(func() { reh.Close() })
