@@ -101,6 +101,9 @@ func stampOf(t time.Time) string {
 func (c huntCmd) talk(r *hunt.Result) {
 	say := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 	say("%d of %d rules loaded, %d refused; %d indicators looked up, %d not", r.Loaded, r.RuleFiles, len(r.Refused), r.Indicators, r.Skipped)
+	if r.Correlations > 0 {
+		say("  %d correlations were not matched: their rules count one by one", r.Correlations)
+	}
 	for i, e := range r.Refused {
 		if !c.Refused && i == 3 {
 			say("  … --refused lists all")

@@ -36,7 +36,7 @@ func (d *Detector) AddRules(ctx context.Context, who access.Principal, name stri
 		out = append(out, RuleVerdict{File: name, Outcome: store.Refused, Reason: e.Error()})
 	}
 	if len(set.Correlations)+len(set.Filters) > 0 {
-		out = append(out, RuleVerdict{File: name, Outcome: store.Refused, Reason: "correlations and filters are matched by hunt; a running server takes rules"})
+		out = append(out, RuleVerdict{File: name, Outcome: store.Refused, Reason: "correlations and filters are not matched by a running server"})
 	}
 	_, compiled := sigma.Compile(&sigma.RuleSet{Rules: set.Rules}, sigma.Options{})
 	bad := map[string]string{}

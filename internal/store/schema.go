@@ -71,8 +71,7 @@ type Schema struct {
 	Steps []string
 	// Tables lists every table that Steps make.
 	Tables []Table
-	// Project is called in the transaction that makes a version of the house's own object of that type the head,
-	// and again for each by Reindex.
+	// Project is called in the transaction that makes a version of the house's own object of that type the head.
 	Project map[string]func(tx *Tx, o Object) error
 }
 

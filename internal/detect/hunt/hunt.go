@@ -56,9 +56,9 @@ type Event struct {
 	Bytes []byte
 }
 
-// Finding is what one rule, correlation or indicator found on one entity in one UTC day of the events' own time.
+// Finding is what one rule or indicator found on one entity in one UTC day of the events' own time.
 type Finding struct {
-	Kind        string // "rule", "correlation" or "indicator"
+	Kind        string // "rule" or "indicator"
 	ID, Title   string
 	Level       detect.Level
 	Techniques  []string
@@ -84,6 +84,7 @@ type File struct {
 // Result is what a hunt found.
 type Result struct {
 	RuleFiles, Loaded int
+	Correlations      int // that are there, and are not matched
 	Refused           []*sigma.RuleError
 	Indicators        int
 	Skipped           int // indicators that are not looked up
@@ -175,11 +176,7 @@ func loadRules(paths []string, r *Result) (*sigma.Engine, error) {
 	}
 	engine, errs := sigma.Compile(set, sigma.Options{})
 	r.Refused = append(r.Refused, errs...)
-	refused := map[string]bool{}
-	for _, e := range errs {
-		refused[fmt.Sprintf("%s:%d", e.File, e.Line)] = true
-	}
-	r.Loaded = len(engine.Rules())
+	r.Loaded, r.Correlations = len(engine.Rules()), len(set.Correlations)
 	r.RuleFiles = len(set.Rules) + len(set.Correlations) + len(set.Filters) + len(r.Refused) - len(errs)
 	return engine, nil
 }
